@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use resilient_orchestrator::domain::ids::Term;
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, MemberRow, NodeName, RunId,
+    AdmissionStep, Claim, Life, MemberRow, NodeName, RunId, Witness,
 };
 use resilient_orchestrator::store::{
     Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver,
@@ -77,6 +77,14 @@ impl Leadership for Cable {
 
     async fn end_loss(&self, term: Term, run: RunId) -> Result<bool, StoreError> {
         self.pass()?.end_loss(term, run).await
+    }
+
+    async fn witness(&self, node: &NodeName, beats: &[Witness]) -> Result<(), StoreError> {
+        self.pass()?.witness(node, beats).await
+    }
+
+    async fn witnessed(&self, lives: &[Life]) -> Result<Vec<Witness>, StoreError> {
+        self.pass()?.witnessed(lives).await
     }
 
     async fn release(

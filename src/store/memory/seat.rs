@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::ids::{Term, Version};
+use crate::domain::ids::{Incarnation, InstanceId, Term, Version};
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, MemberSecret, NodeName, RowState, RunId, SchemaVersion,
+    JudgingSettings, LeadershipRow, MemberSecret, NodeName, Reach, RowState, RunId, SchemaVersion,
 };
 use crate::domain::time::WallTime;
 
@@ -21,6 +21,8 @@ pub(super) struct Seat {
     pub(super) secret: MemberSecret,
     pub(super) since: WallTime,
     pub(super) members: BTreeMap<NodeName, Membership>,
+    /// When a life, or an instance whose worker names none, was heard by a member that does not reach the leader.
+    pub(super) witnessed: BTreeMap<(InstanceId, Option<Incarnation>), WallTime>,
 }
 
 /// What a take-over goes by of a member.
@@ -34,6 +36,7 @@ pub(super) struct Membership {
     pub(super) schema: SchemaVersion,
     pub(super) settings: JudgingSettings,
     pub(super) beat: i64,
+    pub(super) reach: Reach,
 }
 
 impl Default for Seat {
@@ -50,6 +53,7 @@ impl Default for Seat {
             secret: MemberSecret::default(),
             since: WallTime::default(),
             members: BTreeMap::new(),
+            witnessed: BTreeMap::new(),
         }
     }
 }
@@ -59,6 +63,7 @@ impl Seat {
     pub(super) fn vacate(&mut self) {
         *self = Self {
             members: std::mem::take(&mut self.members),
+            witnessed: std::mem::take(&mut self.witnessed),
             secret: std::mem::take(&mut self.secret),
             ..Self::default()
         };

@@ -6,7 +6,7 @@
 //! values have to ascend in the text: SQLite counts them as they appear.
 
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl};
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::dialect::{Connection, ORIGIN, RunQueryDsl};
 use crate::domain::ids::{Epoch, Term, Version};
@@ -207,7 +207,7 @@ pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), Stor
     diesel::sql_query(
         "INSERT INTO members (node, run, address, public_url, release, protocol, beat, admitted, \
              prepared, hears, reaches_leader, seen_at, schema_version, settings) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0, NULL, $7, 0, FALSE, $8, $9, $10) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, NULL, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (node) DO UPDATE SET run = excluded.run, address = excluded.address, \
              public_url = excluded.public_url, release = excluded.release, \
              protocol = excluded.protocol, beat = members.beat + 1, prepared = excluded.prepared, \
@@ -222,6 +222,8 @@ pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), Stor
     .bind::<Text, _>(member.release.as_str())
     .bind::<BigInt, _>(member.protocol)
     .bind::<Nullable<BigInt>, _>(member.prepared.map(Version::get))
+    .bind::<BigInt, _>(i64::try_from(member.reach.hears).unwrap_or(i64::MAX))
+    .bind::<Bool, _>(member.reach.reaches_leader)
     .bind::<BigInt, _>(member.seen_at.as_micros())
     .bind::<Text, _>(member.schema.as_str())
     .bind::<Text, _>(member.settings.to_text())
@@ -256,6 +258,7 @@ pub(super) async fn members(c: &mut Connection) -> Result<Vec<MemberRow>, StoreE
     let found: Vec<MemberFound> = diesel::sql_query(
         "SELECT m.node, m.run, m.address, m.public_url, m.release, m.schema_version AS schema, \
              m.settings, m.beat, \
+             m.hears, m.reaches_leader, \
              CAST(CASE WHEN m.admitted = l.term THEN 1 ELSE 0 END AS BIGINT) AS admitted \
          FROM members m, leadership l WHERE l.id = 1 ORDER BY m.node",
     )
