@@ -435,6 +435,7 @@ pub fn start(
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
         lease_margin: settings.worker_limits.lease_margin,
+        witnesses: office.witnesses(),
         gate: gate.clone(),
         event_outbox,
         clock: clock.clone(),

@@ -7,8 +7,8 @@ use resilient_orchestrator::actors::leadership::{Candidate, ClusterView, Identit
 use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, FleetMoment, JudgingSettings, MemberSecret, NodeName, Role,
-    RunId, SavedFleet, SchemaVersion,
+    AdmissionStep, Claim, ClaimRight, FleetMoment, JudgingSettings, MemberSecret, NodeName, Reach,
+    Role, RunId, SavedFleet, SchemaVersion,
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
@@ -36,6 +36,7 @@ fn member(node: &str, run: RunId) -> Member {
         schema: SchemaVersion::default(),
         settings: JudgingSettings::default(),
         prepared: None,
+        reach: Reach::default(),
         protocol: 1,
         seen_at: WallTime::default(),
     }

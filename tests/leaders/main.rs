@@ -13,6 +13,7 @@
 //! | `oracle.rs` | what must hold, judged by true time |
 //! | `ahead.rs` | a fleet that is read before the term is taken |
 //! | `failsafe.rs` | an outage of the database for both |
+//! | `witnesses.rs` | a worker that only the standby hears |
 //! | `doubt.rs`, `overtaken.rs` | what it found, each as a test of its own |
 
 #![expect(
@@ -50,6 +51,7 @@ mod scene;
 #[expect(dead_code, reason = "no classic worker is here")]
 mod watch;
 mod wire;
+mod witnesses;
 mod worker;
 mod world;
 

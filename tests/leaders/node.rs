@@ -124,6 +124,7 @@ impl World {
             leads: None,
             leaves: Rc::new(Notify::new()),
         };
+        life.row.misread_witnesses(self.scene.mutation);
         if self.scene.breaks(Mutation::UsesAnyCopy) {
             life.row.believe_copies_of(store.clone());
         }
@@ -304,6 +305,10 @@ async fn live(world: Shared, number: usize, life: Life) {
         &Placement::Here,
     );
     clock.start_listening();
+    let now = life.view.moment();
+    for beat in life.view.echoes().take(usize::MAX) {
+        orchestrator.echoed(&beat.id, beat.incarnation, now.since(beat.came));
+    }
     {
         let mut world = world.borrow_mut();
         let now = world.now();

@@ -48,4 +48,8 @@ pub(crate) enum Mutation {
     ConfirmsBlindly,
     /// A fleet that was read ahead is used although it has changed since.
     UsesAnyCopy,
+    /// A leader does not read what the other orchestrator heard.
+    IgnoresWitnesses,
+    /// A leader counts what the other orchestrator heard of the life before.
+    CountsOtherLives,
 }

@@ -25,6 +25,7 @@ use super::neighbourhood::{LOOKS_A_BEAT, Neighbourhood};
 use super::notices::Notice;
 use super::surroundings::{CandidacyError, Surroundings, Won};
 use super::view::{Claimed, ClusterView};
+use super::witnesses;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     AddressAnswer, AheadLook, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch,
@@ -126,6 +127,7 @@ impl<'a> Candidate<'a> {
             if let Some(won) = self.follow(decision).await? {
                 return Ok(won);
             }
+            witnesses::write(self.row, self.view, self.limits.statement_limit).await;
             if let Some(won) = self.wait_for_news().await? {
                 return Ok(won);
             }

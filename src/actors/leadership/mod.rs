@@ -13,7 +13,7 @@
 //! `renew` renews the row of the database, at a fixed pace and at once for an answer that waits. A
 //! store with one process only (SQLite, memory) needs no renewals: there the proof is always now.
 //!
-//! While it waits, a candidate reads the fleet ahead once the leader is silent ([`Prepared`]). A leader hands
+//! While it waits, a candidate writes what it hears for a leader that it does not reach (`witnesses`), and reads the fleet ahead once the leader is silent ([`Prepared`]). A leader hands
 //! its term over on purpose, and forgets members that are gone (`orders`).
 //!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
@@ -26,6 +26,7 @@ mod calls;
 mod candidacy;
 mod confirming;
 mod failsafe;
+mod hearing;
 mod holding;
 mod neighbourhood;
 mod notices;
@@ -36,6 +37,7 @@ mod prover;
 mod renewals;
 mod surroundings;
 mod view;
+mod witnesses;
 
 pub use ahead::Prepared;
 pub use calls::FailsafeCalls;
@@ -49,3 +51,4 @@ pub use orders::{ForgetError, StepDownError, StepDownTo};
 pub use prover::{NotProven, Prover};
 pub use surroundings::{CandidacyError, Neighbours, Surroundings, Won};
 pub use view::{Barred, Cluster, ClusterView, FailsafeSpan, Identity, MemberFacts, TookOver};
+pub(super) use witnesses::WitnessReader;

@@ -15,6 +15,7 @@ use super::prover::Prover;
 use super::renewals::{Renewals, renew};
 use super::surroundings::Neighbours;
 use super::view::{ClusterView, Identity};
+use super::witnesses::WitnessReader;
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
@@ -134,6 +135,11 @@ impl Office {
             Some(_) => ProofClock::starting_at(Anchor::sent_at(self.anchor)),
         };
         Prover::new(clock, self.term, self.limits, proofs)
+    }
+
+    /// Returns the way to what other orchestrators heard.
+    pub(in crate::actors) fn witnesses(&self) -> WitnessReader {
+        WitnessReader::new(self.row.clone(), self.limits.statement_limit)
     }
 
     /// Begins to renew the term, and returns the way to give it up; none for a process that has its store
