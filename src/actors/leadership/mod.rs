@@ -13,7 +13,8 @@
 //! `renew` renews the row of the database, at a fixed pace and at once for an answer that waits. A
 //! store with one process only (SQLite, memory) needs no renewals: there the proof is always now.
 //!
-//! While it waits, a candidate writes what it hears for a leader that it does not reach (`witnesses`), and reads the fleet ahead once the leader is silent ([`Prepared`]). A leader hands
+//! While it waits, a candidate writes what it hears for a leader that it does not reach (`witnesses`), and reads the
+//! fleet ahead once the leader is silent ([`Prepared`]). A leader hands
 //! its term over on purpose, and forgets members that are gone (`orders`).
 //!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
@@ -34,6 +35,7 @@ mod office;
 mod orders;
 mod promoted;
 mod prover;
+mod reach;
 mod renewals;
 mod surroundings;
 mod view;

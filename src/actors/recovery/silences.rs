@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The statement names every instance that is late, not only those that are due, so that the mass-failure brake
-//! counts who is silent for all orchestrators. An orchestrator that has its store for itself asks nobody. A database
+//! counts who is silent for all orchestrators. An orchestrator that has its store for itself asks no other one. A database
 //! that does not answer delays the recovery by the limit of one statement.
 
 use std::collections::BTreeMap;

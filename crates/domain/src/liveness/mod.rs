@@ -200,7 +200,7 @@ impl LivenessMachine {
         }
     }
 
-    /// The last heartbeat, whoever heard it.
+    /// The last heartbeat that any orchestrator heard.
     fn last_sign(&self) -> Timestamp {
         self.last_beat.max(self.witnessed)
     }
