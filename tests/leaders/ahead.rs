@@ -8,7 +8,7 @@ use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
     AdmissionStep, Claim, ClaimRight, FleetMoment, JudgingSettings, MemberSecret, NodeName, Reach,
-    Role, RunId, SavedFleet, SchemaVersion,
+    ReleaseCause, Role, RunId, SavedFleet, SchemaVersion,
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
@@ -171,7 +171,7 @@ impl Ground {
         let to = NodeName::new("b");
         let released = self
             .database
-            .release(self.guard.term, LEADER, Some(&to))
+            .release(self.guard.term, LEADER, Some(&to), ReleaseCause::Ended)
             .await;
         assert!(
             matches!(released, Ok(Release::Released { .. })),

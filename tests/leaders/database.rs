@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::ids::{Incarnation, Term};
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, Life, MemberRow, NodeName, RunId, Witness,
+    AdmissionStep, Claim, ClaimRight, Life, MemberRow, NodeName, ReleaseCause, RunId, Witness,
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
@@ -139,8 +139,8 @@ impl Row {
         self.cable().believes_copies_of = Some(store);
     }
 
-    /// A broken rule: what the other orchestrator heard is not read, or as that of another life.
-    pub(crate) fn misread_witnesses(&self, mutation: Option<Mutation>) {
+    /// A broken rule: what the other orchestrator heard is not read, or not as it is.
+    pub(crate) fn misread(&self, mutation: Option<Mutation>) {
         self.cable().mutation = mutation;
     }
 
@@ -291,7 +291,13 @@ impl Leadership for Row {
     }
 
     async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
-        self.read(|row| async move { row.members().await }).await
+        let mut members = self.read(|row| async move { row.members().await }).await?;
+        if self.cable().mutation == Some(Mutation::InflatesHears) {
+            for member in &mut members {
+                member.reach.hears *= 10;
+            }
+        }
+        Ok(members)
     }
 
     async fn admit(
@@ -331,6 +337,14 @@ impl Leadership for Row {
         if mutation == Some(Mutation::IgnoresWitnesses) {
             return Ok(Vec::new());
         }
+        if mutation == Some(Mutation::InflatesHears) {
+            let all = lives.into_iter().map(|life| Witness {
+                id: life.id,
+                incarnation: Some(life.incarnation),
+                age: Duration::ZERO,
+            });
+            return Ok(all.collect());
+        }
         let is_bent = mutation == Some(Mutation::CountsOtherLives);
         if is_bent {
             for life in &mut lives {
@@ -355,9 +369,12 @@ impl Leadership for Row {
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
         let successor = successor.cloned();
-        self.write(move |row| async move { row.release(term, run, successor.as_ref()).await })
-            .await
+        self.write(
+            move |row| async move { row.release(term, run, successor.as_ref(), cause).await },
+        )
+        .await
     }
 }

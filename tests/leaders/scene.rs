@@ -52,4 +52,6 @@ pub(crate) enum Mutation {
     IgnoresWitnesses,
     /// A leader counts what the other orchestrator heard of the life before.
     CountsOtherLives,
+    /// A leader reads that the other orchestrator hears ten times as many instances, and each one of them.
+    InflatesHears,
 }

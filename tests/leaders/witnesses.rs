@@ -8,6 +8,7 @@ use resilient_orchestrator::domain::leadership::{EchoedBeat, Life as InstanceLif
 use resilient_orchestrator::store::Leadership;
 
 use crate::failsafe::settled_in;
+use crate::fitness::world_of_four;
 use crate::nature::STEP;
 use crate::node::Life;
 use crate::run::{in_a_runtime, pass};
@@ -18,14 +19,14 @@ use crate::world::{Shared, thresholds};
 const WORKER: usize = 0;
 
 /// The numbers of the leader and of the standby.
-fn roles(world: &Shared) -> (usize, usize) {
+pub(crate) fn roles(world: &Shared) -> (usize, usize) {
     let world = world.borrow();
     let leader = world.nodes.iter().position(|node| node.leads().is_some());
     let leader = leader.expect("one leads");
     (leader, 1 - leader)
 }
 
-fn life_of(world: &Shared, node: usize) -> Life {
+pub(crate) fn life_of(world: &Shared, node: usize) -> Life {
     let life = world.borrow().nodes[node].life.clone();
     life.expect("it runs")
 }
@@ -38,15 +39,16 @@ fn cut(world: &Shared) {
     world.workers[WORKER].is_cut_off[leader] = true;
 }
 
-/// The worker does nothing any more.
-fn silence(world: &Shared) {
+/// The process of the worker is gone, and none follows.
+pub(crate) fn silence(world: &Shared, worker: usize) {
     let mut world = world.borrow_mut();
     let forever = world.now() + Duration::from_secs(1_000_000);
-    world.workers[WORKER].asleep_until = Some(forever);
+    world.crash(worker);
+    world.workers[worker].asleep_until = Some(forever);
 }
 
 /// Lets time pass; returns how many instances failed meanwhile.
-async fn failures_in(world: &Shared, time: Duration) -> u32 {
+pub(crate) async fn failures_in(world: &Shared, time: Duration) -> u32 {
     let before = world.borrow().counters.failures;
     let mut passed = Duration::ZERO;
     while passed < time {
@@ -66,8 +68,10 @@ fn scene(seed: u64, mutation: Option<Mutation>) -> Scene {
 /// A worker that only the standby hears, for ten timeouts; returns how many instances failed.
 async fn heard_by_the_standby_only(seed: u64, mutation: Option<Mutation>) -> (Shared, u32) {
     let world = settled_in(scene(seed, mutation)).await;
+    let terms = world.borrow().truth.count();
     cut(&world);
     let failed = failures_in(&world, thresholds().timeout * 10).await;
+    assert_eq!(world.borrow().truth.count(), terms, "the leader leads on");
     (world, failed)
 }
 
@@ -77,7 +81,7 @@ fn an_instance_that_only_a_standby_hears_fails_with_its_last_heartbeat_and_not_b
         in_a_runtime(async move {
             let (world, failed) = heard_by_the_standby_only(seed, None).await;
             assert_eq!(failed, 0, "seed {seed}: beats reach the standby");
-            silence(&world);
+            silence(&world, WORKER);
             let timeout = thresholds().timeout;
             let early = failures_in(&world, timeout - Duration::from_secs(5)).await;
             assert_eq!(early, 0, "seed {seed}: before its timeout");
@@ -101,7 +105,7 @@ fn a_leader_that_ignores_witnesses_fails_an_instance_that_lives() {
 async fn an_older_process_goes_on(mutation: Option<Mutation>) -> u32 {
     let world = settled_in(scene(1, mutation)).await;
     cut(&world);
-    silence(&world);
+    silence(&world, WORKER);
     let (leader, standby) = roles(&world);
     let id = InstanceId::new(world.borrow().workers[WORKER].id.clone());
     let current = {
@@ -158,7 +162,7 @@ fn what_a_standby_heard_while_it_could_not_write_goes_with_its_age() {
         let standby = life_of(&world, standby);
         standby.row.cut(true);
         assert_eq!(failures_in(&world, Duration::from_secs(5)).await, 0);
-        silence(&world);
+        silence(&world, WORKER);
         assert_eq!(failures_in(&world, Duration::from_secs(6)).await, 0);
         standby.row.cut(false);
         assert_eq!(failures_in(&world, Duration::from_secs(3)).await, 0);
@@ -183,5 +187,31 @@ fn what_a_standby_heard_while_it_could_not_write_goes_with_its_age() {
         // Silent for nine seconds, of which it could not be written for six.
         let seconds = youngest.as_secs();
         assert!((9..=13).contains(&seconds), "{youngest:?}");
+    });
+}
+
+/// One of four workers is gone, two are heard by the standby only; returns how many instances failed once the first
+/// one was due.
+async fn one_is_gone_and_two_are_out_of_reach(mutation: Option<Mutation>) -> u32 {
+    let world = world_of_four(mutation).await;
+    let (leader, _) = roles(&world);
+    {
+        let mut world = world.borrow_mut();
+        world.are_members_apart = true;
+        for worker in 0..2 {
+            world.workers[worker].is_cut_off[leader] = true;
+        }
+    }
+    silence(&world, 2);
+    failures_in(&world, thresholds().timeout + Duration::from_secs(5)).await
+}
+
+#[test]
+fn the_mass_failure_brake_counts_those_that_no_orchestrator_hears() {
+    in_a_runtime(async {
+        assert_eq!(one_is_gone_and_two_are_out_of_reach(None).await, 1);
+        let ignores = Some(Mutation::IgnoresWitnesses);
+        let failed = one_is_gone_and_two_are_out_of_reach(ignores).await;
+        assert_eq!(failed, 0, "three of four are late: the brake holds them");
     });
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, wait_for_admission};
+use crate::ground::{Ground, leads, wait_for_admission};
 use crate::patience::until;
 use crate::support::process::{Orchestrator, expect_errors};
 use crate::support::proxy::Proxy;
@@ -51,12 +51,24 @@ fn beat(id: &str) -> Value {
     json!({"server_id": id, "current_streams": 0, "status": "active"})
 }
 
+/// Sends a heartbeat and returns its answer; null if it became older here than a worker waits, which lasts 0.3 s in
+/// these tests.
+fn answer_to_beat(process: &Orchestrator, id: &str) -> Value {
+    let (status, answer) = process.post("/heartbeat", &beat(id));
+    let detail = answer["detail"].as_str().unwrap_or_default();
+    if status == 503 && detail.contains("longer than a worker's request may take") {
+        return Value::Null;
+    }
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
 #[test]
 fn an_instance_that_only_a_standby_hears_does_not_fail() {
     expect_errors(&["alert "]);
     let ground = Ground::new();
     let (leader, standby, cable) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "6s")]);
-    for id in ["heard", "silent"] {
+    for id in ["heard", "silent", "near"] {
         let body = json!({"server_id": id, "ip": "127.0.0.1", "port": 9000, "max_streams": 10});
         assert_eq!(leader.post("/register", &body).0, 200);
     }
@@ -65,10 +77,11 @@ fn an_instance_that_only_a_standby_hears_does_not_fail() {
         let (status, _) = standby.try_get("/ready")?;
         (status == 503).then_some(())
     });
-    // One instance beats at the standby, which answers by itself; the other one is gone.
+    // One instance beats at the standby, which answers by itself; one at the leader, and one is gone.
     until("the leader has judged both", || {
-        let (status, echo) = standby.post("/heartbeat", &beat("heard"));
-        assert_eq!((status, &echo["lease_seconds"]), (200, &json!(0)), "{echo}");
+        let echo = answer_to_beat(&standby, "heard");
+        assert!(echo.is_null() || echo["lease_seconds"] == 0, "{echo}");
+        assert_eq!(leader.post("/heartbeat", &beat("near")).0, 200);
         assert_ne!(status_of(&leader, "heard"), "failed");
         let spared = metric(&leader, "orchestrator_cluster_witnesses_used_total");
         (spared >= 1.0 && status_of(&leader, "silent") == "failed").then_some(())
@@ -81,6 +94,42 @@ fn an_instance_that_only_a_standby_hears_does_not_fail() {
     cable.redirect(port_of(&leader));
     until("the leader hears of it directly", || {
         let _ = standby.post("/heartbeat", &beat("heard"));
+        let _ = leader.post("/heartbeat", &beat("near"));
         (status_of(&leader, "heard") == "active").then_some(())
     });
+}
+
+#[test]
+fn a_leader_cut_off_from_workers_and_members_hands_over_to_the_standby_that_hears_them() {
+    expect_errors(&["alert ", "handed over to `b`"]);
+    let ground = Ground::new();
+    let (leader, mut standby, cable) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "6s")]);
+    let ids = ["w1", "w2", "w3"];
+    for id in ids {
+        let body = json!({"server_id": id, "ip": "127.0.0.1", "port": 9000, "max_streams": 10});
+        assert_eq!(leader.post("/register", &body).0, 200);
+    }
+    cable.cut();
+    // From here on only the standby hears the instances. It answers whatever happens to the leader.
+    until("the standby leads", || {
+        for id in ids {
+            answer_to_beat(&standby, id);
+        }
+        leads(&standby).then_some(())
+    });
+    standby.wait_for_line("ready on ");
+    let ended = leader.wait();
+    assert_eq!(ended.status.code(), Some(4), "{}", ended.log);
+    assert!(ended.log.contains("handing over to it"), "{}", ended.log);
+    let cause = "orchestrator_cluster_takeovers_total{cause=\"fitness\"}";
+    assert!(metric(&standby, cause) >= 1.0);
+    for id in ids {
+        assert_ne!(status_of(&standby, id), "failed");
+    }
+    let (status, events) = standby.get("/resilience/events?kind=leader_handed_over");
+    assert_eq!(status, 200, "{events}");
+    assert!(events.to_string().contains("`a` handed"), "{events}");
+    let (status, failures) = standby.get("/resilience/events?kind=instance_failed");
+    assert_eq!(status, 200, "{failures}");
+    assert!(!failures.to_string().contains("\"w1\""), "{failures}");
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use resilient_orchestrator::domain::ids::{Epoch, Incarnation, Term, Version};
 use resilient_orchestrator::domain::leadership::{
     AdmissionStep, Claim, ClaimRight, JudgingSettings, LeadershipRow, Life, MemberRow,
-    MemberSecret, NodeName, Reach, RowState, RunId, SchemaVersion, Witness,
+    MemberSecret, NodeName, Reach, ReleaseCause, RowState, RunId, SchemaVersion, Witness,
 };
 use resilient_orchestrator::domain::timeline::Recent;
 use resilient_orchestrator::store::{
@@ -108,6 +108,8 @@ conformance! {
     terms_and_epochs_grow,
     a_released_term_goes_to_its_successor,
     a_released_term_is_not_renewed,
+    a_release_says_why_until_the_term_is_taken,
+    a_member_writes_how_far_it_reaches,
     a_claim_that_is_repeated_has_the_same_answer,
     a_node_takes_its_own_term_again_and_its_older_process_does_not,
     a_held_term_is_taken_by_the_admitted_and_by_order,
@@ -125,8 +127,8 @@ async fn found(leadership: &Arc<dyn Leadership>) -> Look {
     leadership.look().await.unwrap().unwrap()
 }
 
-async fn join(leadership: &Arc<dyn Leadership>, who: &Identity) {
-    let member = Member {
+fn member(who: &Identity) -> Member {
+    Member {
         node: who.node.clone(),
         run: who.run,
         address: format!("{}:8001", who.node),
@@ -138,8 +140,11 @@ async fn join(leadership: &Arc<dyn Leadership>, who: &Identity) {
         reach: Reach::default(),
         protocol: 1,
         seen_at: at(1),
-    };
-    leadership.join(&member).await.unwrap();
+    }
+}
+
+async fn join(leadership: &Arc<dyn Leadership>, who: &Identity) {
+    leadership.join(&member(who)).await.unwrap();
 }
 
 /// A claim on the row that was found.
@@ -195,6 +200,7 @@ async fn the_first_process_takes_the_term_at_once(world: World) {
         beat: 0,
         state: RowState::Held,
         successor: None,
+        release_cause: ReleaseCause::Ended,
         address: "a:8001".to_owned(),
         public_url: "http://a".to_owned(),
         secret: MemberSecret::new("of a"),
@@ -294,7 +300,11 @@ async fn terms_and_epochs_grow(world: World) {
     world.store.save(first, draft).await.unwrap();
 
     // Released on the same timeline: nothing is lost that was given out.
-    world.a.release(first.term, a.run, None).await.unwrap();
+    world
+        .a
+        .release(first.term, a.run, None, ReleaseCause::Ended)
+        .await
+        .unwrap();
     let second = lead(&world.b, &b).await;
     assert_eq!(second.term, first.term.next());
     assert_eq!(second.version, first.after_save().version);
@@ -315,7 +325,10 @@ async fn terms_and_epochs_grow(world: World) {
 async fn a_released_term_goes_to_its_successor(world: World) {
     let (a, b, c) = (identity("a", 1), identity("b", 2), identity("c", 3));
     let guard = lead(&world.a, &a).await;
-    let released = world.a.release(guard.term, a.run, Some(&b.node)).await;
+    let released = world
+        .a
+        .release(guard.term, a.run, Some(&b.node), ReleaseCause::Ended)
+        .await;
     let row = found(&world.b).await.row;
     assert_eq!(released.unwrap(), Release::Released { beat: row.beat });
     assert_eq!(
@@ -325,24 +338,59 @@ async fn a_released_term_goes_to_its_successor(world: World) {
     assert_eq!(try_to_lead(&world.a, &c).await, TakeOver::Lost(row));
     let guard = lead(&world.b, &b).await;
     assert_eq!(found(&world.b).await.row.successor, None);
-    world.b.release(guard.term, b.run, None).await.unwrap();
+    world
+        .b
+        .release(guard.term, b.run, None, ReleaseCause::Ended)
+        .await
+        .unwrap();
     lead(&world.a, &c).await;
+}
+
+async fn a_release_says_why_until_the_term_is_taken(world: World) {
+    let (a, b) = (identity("a", 1), identity("b", 2));
+    let guard = lead(&world.a, &a).await;
+    let cause = async || found(&world.b).await.row.release_cause;
+    assert_eq!(cause().await, ReleaseCause::Ended);
+    let fitness = ReleaseCause::Fitness;
+    let released = world
+        .a
+        .release(guard.term, a.run, Some(&b.node), fitness)
+        .await;
+    released.unwrap();
+    assert_eq!(cause().await, fitness);
+    let guard = lead(&world.b, &b).await;
+    assert_eq!(cause().await, ReleaseCause::Ended);
+    let ended = ReleaseCause::Ended;
+    let released = world.b.release(guard.term, b.run, None, ended).await;
+    released.unwrap();
+    assert_eq!(cause().await, ended);
 }
 
 async fn a_released_term_is_not_renewed(world: World) {
     let a = identity("a", 1);
     let guard = lead(&world.a, &a).await;
-    let stranger = world.a.release(guard.term, RunId::new(9), None).await;
+    let stranger = world
+        .a
+        .release(guard.term, RunId::new(9), None, ReleaseCause::Ended)
+        .await;
     let row = found(&world.a).await.row;
     assert_eq!(stranger.unwrap(), Release::Deposed(row.clone()));
     assert_eq!(row.state, RowState::Held);
-    let released = world.a.release(guard.term, a.run, None).await.unwrap();
+    let released = world
+        .a
+        .release(guard.term, a.run, None, ReleaseCause::Ended)
+        .await
+        .unwrap();
     let row = found(&world.a).await.row;
     let renewal = world.a.renew(guard.term, a.run).await.unwrap();
     assert_eq!(renewal, Renewal::Deposed(row.clone()));
     assert_eq!(row.state, RowState::Released);
     // To be repeated when its answer was lost.
-    let again = world.a.release(guard.term, a.run, None).await.unwrap();
+    let again = world
+        .a
+        .release(guard.term, a.run, None, ReleaseCause::Ended)
+        .await
+        .unwrap();
     assert_eq!(again, released);
     assert_eq!(found(&world.a).await.row, row);
 }
@@ -654,6 +702,31 @@ async fn a_witness_from_the_future_counts_for_nothing_and_is_replaced() {
     leadership.witness(&b.node, &beats).await.unwrap();
     let found = [("x".to_owned(), Some(1), 3)];
     assert_eq!(witnessed(&leadership, &[("x", 1)]).await, found);
+}
+
+async fn a_member_writes_how_far_it_reaches(world: World) {
+    let b = identity("b", 2);
+    join(&world.b, &b).await;
+    let reach = async || {
+        let rows = world.a.members().await.unwrap();
+        rows.into_iter()
+            .find(|row| row.node == b.node)
+            .unwrap()
+            .reach
+    };
+    assert_eq!(reach().await, Reach::default());
+    for (reaches_leader, hears) in [(true, 0), (false, 70_000)] {
+        let own = Reach {
+            reaches_leader,
+            hears,
+        };
+        let member = Member {
+            reach: own,
+            ..member(&b)
+        };
+        world.b.join(&member).await.unwrap();
+        assert_eq!(reach().await, own);
+    }
 }
 
 #[tokio::test]

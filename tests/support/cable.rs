@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use resilient_orchestrator::domain::ids::Term;
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, Life, MemberRow, NodeName, RunId, Witness,
+    AdmissionStep, Claim, Life, MemberRow, NodeName, ReleaseCause, RunId, Witness,
 };
 use resilient_orchestrator::store::{
     Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver,
@@ -92,7 +92,8 @@ impl Leadership for Cable {
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
-        self.pass()?.release(term, run, successor).await
+        self.pass()?.release(term, run, successor, cause).await
     }
 }

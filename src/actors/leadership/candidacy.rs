@@ -29,8 +29,8 @@ use super::witnesses;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     AddressAnswer, AheadLook, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch,
-    LeadershipLimits, LeadershipRow, NodeName, Role, RowState, SteadyTime, TakeOverCause,
-    WatchDecision,
+    LeadershipLimits, LeadershipRow, NodeName, ReleaseCause, Role, RowState, SteadyTime,
+    TakeOverCause, WatchDecision,
 };
 use crate::store::{Guard, Leadership, Look, Store, StoreError, TakeOver, Taken};
 
@@ -325,6 +325,7 @@ impl<'a> Candidate<'a> {
             beat: 0,
             state: RowState::Held,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             address: me.address.clone(),
             public_url: me.public_url.clone(),
             secret: self.view.secret(),
@@ -361,6 +362,7 @@ impl<'a> Candidate<'a> {
                 TakeOverCause::Unchanged if is_newcomer => ClaimRight::Horizon,
                 TakeOverCause::Unchanged
                 | TakeOverCause::Released
+                | TakeOverCause::Fitness
                 | TakeOverCause::LeaderRefused
                 | TakeOverCause::OwnRow
                 | TakeOverCause::OwnRowSilent => ClaimRight::Tables,

@@ -14,8 +14,8 @@
 //! store with one process only (SQLite, memory) needs no renewals: there the proof is always now.
 //!
 //! While it waits, a candidate writes what it hears for a leader that it does not reach (`witnesses`), and reads the
-//! fleet ahead once the leader is silent ([`Prepared`]). A leader hands
-//! its term over on purpose, and forgets members that are gone (`orders`).
+//! fleet ahead once the leader is silent ([`Prepared`]). A leader hands its term over on purpose (`orders`), or to an
+//! orchestrator that hears much more (`ears`), and forgets members that are gone (`orders`).
 //!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
 //! shrink and answers are withheld, unless each orchestrator that may take over confirms that this one
@@ -26,6 +26,7 @@ mod ahead;
 mod calls;
 mod candidacy;
 mod confirming;
+mod ears;
 mod failsafe;
 mod hearing;
 mod holding;
@@ -44,6 +45,7 @@ mod witnesses;
 pub use ahead::Prepared;
 pub use calls::FailsafeCalls;
 pub use candidacy::Candidate;
+pub(super) use ears::{Ears, HandsOver};
 pub(super) use holding::Holding;
 pub use holding::{Held, Hold, Resume};
 pub use notices::{Notices, TooManyNotices};

@@ -14,7 +14,8 @@ use super::renewals::{Outcome, Renewals, State};
 use crate::actors::fatal::Fatal;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
-    Claim, ClaimRight, LeadershipRow, MembersWord, NodeName, Promotion, PromotionVerdict, RowState,
+    Claim, ClaimRight, LeadershipRow, MembersWord, NodeName, Promotion, PromotionVerdict,
+    ReleaseCause, RowState,
 };
 use crate::store::{Look, TakeOver, Taken};
 
@@ -87,6 +88,7 @@ impl Renewals {
             beat: 0,
             state: RowState::Held,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             since: self.clock.wall(),
             after_loss: taken.after_loss,
             version: taken.guard.version,

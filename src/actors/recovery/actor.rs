@@ -6,9 +6,9 @@ use actix::prelude::*;
 
 use super::attempt::Case;
 use super::brake::MassFailureBrake;
+use super::due::{DueSilence, DueSilences};
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
-use super::silences::{DueSilence, DueSilences};
 use super::waiters::Waiters;
 use super::walk::{PAUSE, SLICE, SweepAt};
 

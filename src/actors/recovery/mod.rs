@@ -17,6 +17,7 @@ mod brake;
 mod brake_orders;
 mod check;
 mod departure;
+mod due;
 mod emergency;
 mod finish;
 mod fleet_calls;

@@ -10,36 +10,21 @@
 //! counts who is silent for all orchestrators. An orchestrator that has its store for itself asks no other one. A database
 //! that does not answer delays the recovery by the limit of one statement.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::prelude::*;
 use log::info;
 
 use super::actor::RecoveryActor;
+use super::due::DueSilence;
 use crate::actors::instance_link::{FenceAfter, StandingChanged};
 use crate::actors::registry::Entry;
-use crate::domain::ids::{Incarnation, InstanceId};
+use crate::domain::ids::InstanceId;
 use crate::domain::leadership::{Life, Witness};
 use crate::domain::time::Timestamp;
 
 /// How long silences are gathered. It bounds the number of statements while a large fleet falls silent.
 const GATHERING_TIME: Duration = Duration::from_millis(200);
-
-/// An instance that is past its timeout.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct DueSilence {
-    pub(super) incarnation: Incarnation,
-    /// Whether the mass-failure brake has held it, and released it.
-    pub(super) is_released: bool,
-}
-
-/// Those that wait for the word of other orchestrators.
-#[derive(Debug, Default)]
-pub(super) struct DueSilences {
-    due: BTreeMap<InstanceId, DueSilence>,
-    is_asking: bool,
-}
 
 impl RecoveryActor {
     /// An instance is to be recovered for its silence, unless another orchestrator heard it.

@@ -4,8 +4,8 @@
 use actix::prelude::*;
 
 use super::actor::RecoveryActor;
+use super::due::DueSilence;
 use super::links::RecoveryLinks;
-use super::silences::DueSilence;
 use super::walk::{PAUSE, SLICE, SweepAt};
 use crate::actors::alerts::AskOpen;
 use crate::actors::consistency;

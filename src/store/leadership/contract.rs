@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::domain::ids::{Epoch, Term, Version};
 use crate::domain::leadership::{
     AdmissionStep, Claim, FleetMoment, JudgingSettings, LeadershipRow, Life, MemberRow, NodeName,
-    Reach, Replication, RunId, SchemaVersion, WalTimeline, Witness,
+    Reach, ReleaseCause, Replication, RunId, SchemaVersion, WalTimeline, Witness,
 };
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
@@ -215,7 +215,7 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
     /// If the database cannot be reached.
     async fn witnessed(&self, lives: &[Life]) -> Result<Vec<Witness>, StoreError>;
 
-    /// Releases the term, to `successor` or to any orchestrator.
+    /// Releases the term, to `successor` or to any orchestrator, and says why.
     ///
     /// # Errors
     /// `InDoubt` if it may be given up. Repeating is harmless.
@@ -224,5 +224,6 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError>;
 }

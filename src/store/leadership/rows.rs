@@ -8,8 +8,8 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use super::contract::{Look, Origin, Renewal};
 use crate::domain::ids::{Incarnation, InstanceId, Term, Version};
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, MemberRow, MemberSecret, NodeName, Reach, RowState, RunId,
-    SchemaVersion, WalTimeline, Witness,
+    JudgingSettings, LeadershipRow, MemberRow, MemberSecret, NodeName, Reach, ReleaseCause,
+    RowState, RunId, SchemaVersion, WalTimeline, Witness,
 };
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
@@ -48,6 +48,8 @@ pub(in crate::store) struct LookFound {
     state: String,
     #[diesel(sql_type = Nullable<Text>)]
     successor: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    release_cause: Option<String>,
     #[diesel(sql_type = Text)]
     address: String,
     #[diesel(sql_type = Text)]
@@ -87,6 +89,7 @@ impl TryFrom<LookFound> for Look {
                 beat: found.beat,
                 state,
                 successor: found.successor.map(NodeName::new),
+                release_cause: ReleaseCause::of_word(found.release_cause.as_deref()),
                 address: found.address,
                 public_url: found.public_url,
                 secret: MemberSecret::new(found.secret),

@@ -8,8 +8,8 @@ use super::seat::Membership;
 use super::tables::Tables;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AdmissionStep, Claim, FleetMoment, LeadershipRow, Life, MemberRow, NodeName, RowState, RunId,
-    SchemaVersion, Succession, Witness,
+    AdmissionStep, Claim, FleetMoment, LeadershipRow, Life, MemberRow, NodeName, ReleaseCause,
+    RowState, RunId, SchemaVersion, Succession, Witness,
 };
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
@@ -220,11 +220,13 @@ impl Leadership for MemoryStore {
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
         let mut tables = self.tables();
         if tables.is_held(term, run) {
             tables.seat.state = RowState::Released;
             tables.seat.successor = successor.cloned();
+            tables.seat.release_cause = cause;
             tables.seat.beat += 1;
         }
         let row = tables.row();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::ids::{Incarnation, InstanceId, Term, Version};
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, MemberSecret, NodeName, Reach, RowState, RunId, SchemaVersion,
+    JudgingSettings, LeadershipRow, MemberSecret, NodeName, Reach, ReleaseCause, RowState, RunId,
+    SchemaVersion,
 };
 use crate::domain::time::WallTime;
 
@@ -16,6 +17,7 @@ pub(super) struct Seat {
     pub(super) beat: i64,
     pub(super) state: RowState,
     pub(super) successor: Option<NodeName>,
+    pub(super) release_cause: ReleaseCause,
     pub(super) address: String,
     pub(super) public_url: String,
     pub(super) secret: MemberSecret,
@@ -48,6 +50,7 @@ impl Default for Seat {
             beat: 0,
             state: RowState::Released,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             address: String::new(),
             public_url: String::new(),
             secret: MemberSecret::default(),
@@ -77,6 +80,7 @@ impl Seat {
             beat: self.beat,
             state: self.state,
             successor: self.successor.clone(),
+            release_cause: self.release_cause,
             address: self.address.clone(),
             public_url: self.public_url.clone(),
             secret: self.secret.clone(),

@@ -28,8 +28,8 @@ use super::replication;
 use super::witnesses;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AdmissionStep, Claim, LeadershipRow, Life, MemberRow, NodeName, Replication, RunId, Succession,
-    WalTimeline, Witness,
+    AdmissionStep, Claim, LeadershipRow, Life, MemberRow, NodeName, ReleaseCause, Replication,
+    RunId, Succession, WalTimeline, Witness,
 };
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
@@ -398,10 +398,11 @@ impl Leadership for PostgresLeadership {
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
         let successor = successor.cloned();
         self.call(Access::Write, move |c| {
-            async move { leading::release(c, term, run, successor.as_ref()).await }.boxed()
+            async move { leading::release(c, term, run, successor.as_ref(), cause).await }.boxed()
         })
         .await
     }

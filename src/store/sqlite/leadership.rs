@@ -7,7 +7,9 @@ use super::adapter::SqliteStore;
 use super::leading::{self, Claimed};
 use super::witnesses;
 use crate::domain::ids::Term;
-use crate::domain::leadership::{AdmissionStep, Claim, Life, MemberRow, NodeName, RunId, Witness};
+use crate::domain::leadership::{
+    AdmissionStep, Claim, Life, MemberRow, NodeName, ReleaseCause, RunId, Witness,
+};
 use crate::store::error::StoreError;
 use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver};
 
@@ -86,9 +88,10 @@ impl Leadership for SqliteStore {
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
         let successor = successor.cloned();
-        self.write(move |c| leading::release(c, term, run, successor.as_ref()))
+        self.write(move |c| leading::release(c, term, run, successor.as_ref(), cause))
             .await
     }
 }

@@ -65,8 +65,8 @@ mod tests {
     use crate::heartbeat_outcome::{HeartbeatOutcome, News, Question};
     use crate::ids::{AssignmentVersion, Term, Version};
     use crate::leadership::{
-        Claim, ClaimRight, LeadershipRow, MemberSecret, NodeName, ProofClock, RowState, RunId,
-        SteadyTime, Succession, WalTimeline,
+        Claim, ClaimRight, LeadershipRow, MemberSecret, NodeName, ProofClock, ReleaseCause,
+        RowState, RunId, SteadyTime, Succession, WalTimeline,
     };
     use crate::lease::Grant;
     use crate::queries::{SetUpdate, SurvivingSet, WorkerUpdate};
@@ -94,6 +94,7 @@ mod tests {
             beat: 5,
             state: RowState::Released,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             address: String::new(),
             public_url: String::new(),
             secret: MemberSecret::default(),

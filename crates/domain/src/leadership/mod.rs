@@ -12,6 +12,7 @@
 //! | `member`, `judging` | another orchestrator's row, and the settings by which it judges |
 //! | `members` | which other orchestrators live, and which are ready to lead |
 //! | `concerns` | the alerts about other orchestrators |
+//! | `fitness` | when a leader hands over to an orchestrator that hears much more |
 //! | `handing_over` | which orchestrator gets the term of one that steps down, and which may be forgotten |
 //! | `watch` | when an orchestrator that does not lead takes over |
 //! | `ahead` | when an orchestrator reads the fleet before it leads, and whether that is the fleet it gets |
@@ -31,6 +32,7 @@ mod answer;
 mod carry;
 mod concerns;
 mod failsafe;
+mod fitness;
 mod handing_over;
 mod judging;
 mod limits;
@@ -63,6 +65,7 @@ pub use failsafe::{
     FailsafeAnswer, FailsafeMember, FailsafeQuestion, FailsafeRecord, FailsafeRefusal,
     FailsafeRound, Unconfirmed, UnconfirmedCause,
 };
+pub use fitness::{FITNESS_LOOKS, Fitness, FitterMember, OwnHearing};
 pub use handing_over::{ForgetRefusal, StepDownRefusal, forgettable, successor};
 pub use judging::{JudgingSettings, SettingDifference};
 pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_PROMISE};
@@ -73,7 +76,7 @@ pub use promotion::{MembersWord, Promotion, PromotionVerdict};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
 pub use replication::{REPLICATION_LOOK, Replication, ReplicationConcern};
 pub use role::Role;
-pub use row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
+pub use row::{LeadershipRow, MemberSecret, NodeName, ReleaseCause, RowState, RunId};
 pub use takeover::{Claim, ClaimRight, NumbersUsedUp, Succession, WalTimeline, is_promoted};
 pub use watch::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, RANK_WAIT, SUCCESSOR_WAIT, TakeOverCause,
