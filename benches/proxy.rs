@@ -28,7 +28,7 @@ use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::ids::{Term, Version};
 use resilient_orchestrator::domain::leadership::{
-    LeadershipRow, MemberSecret, NodeName, RowState, RunId,
+    LeadershipRow, MemberSecret, NodeName, ReleaseCause, RowState, RunId,
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::http::{self, AppState, Gate, HttpSettings, Phase, Readiness};
@@ -133,6 +133,7 @@ fn row(leader: SocketAddr) -> LeadershipRow {
         beat: 0,
         state: RowState::Held,
         successor: None,
+        release_cause: ReleaseCause::Ended,
         address: me.address,
         public_url: me.public_url,
         secret: me.secret,

@@ -35,7 +35,7 @@ export const streamStateWord = (state) => STREAM[state] ?? ["info", state];
 const EVENT = {
   instance_registered: "active", instance_suspected: "late", instance_on_time: "ok", instance_failed: "failed", instance_returned: "probation",
   instance_trusted: "ok", instance_flapping: "late", instance_forgiven: "ok", instance_removed: "inactive", lease_withdrawn: "late",
-  duplicate_identity: "failed", streams_differ: "late", mass_failure_held: "held", mass_failure_ended: "note", brake_ordered: "held",
+  duplicate_identity: "failed", streams_differ: "late", mass_failure_held: "held", mass_failure_ended: "note", brake_ordered: "held", leader_handed_over: "note",
   emergency_recovered: "emergency", maintenance_started: "maintenance", maintenance_ended: "active", instance_cordoned: "cordoned",
   instance_uncordoned: "active", drain_started: "draining", drain_ended: "draining", recovery_escalated: "emergency", recovery_ended: "ok",
   stream_assigned: "moving", stream_releasing: "moving", handover_abandoned: "late", stream_orphaned: "waiting", stream_quarantined: "quarantined",

@@ -16,6 +16,7 @@ use super::alarm::Alarm;
 use super::alerts::OrderGiven;
 use super::fatal::Vital;
 use super::fleet::{Execute, FleetActor};
+use super::leadership::HandsOver;
 use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::domain::commands::{RecordEvents, Recorded};
@@ -118,6 +119,14 @@ impl Handler<OrderGiven> for EventOutbox {
 
     fn handle(&mut self, OrderGiven(recorded): OrderGiven, ctx: &mut Self::Context) {
         self.handle(Note(recorded), ctx);
+    }
+}
+
+impl Handler<HandsOver> for EventOutbox {
+    type Result = ();
+
+    fn handle(&mut self, HandsOver(event): HandsOver, ctx: &mut Self::Context) {
+        self.handle(Note::new(event), ctx);
     }
 }
 

@@ -15,6 +15,9 @@ pub enum Fatal {
     /// An operator ordered that another orchestrator leads.
     #[error("stepped down, as ordered: `{0}` takes over this database, and this orchestrator ends")]
     SteppedDown(String),
+    /// Another orchestrator hears many instances, and this one few.
+    #[error("handed over to `{0}`, which hears more instances than this orchestrator, which ends")]
+    LessFit(String),
     /// The database does not know the term of this orchestrator any more.
     #[error(
         "the database went back to an earlier state; this orchestrator ends so that the next start \
@@ -35,6 +38,13 @@ pub enum Fatal {
     /// An actor that exists once has panicked.
     #[error("the {0} ended unexpectedly; a restart loads what is saved")]
     ActorEnded(&'static str),
+}
+
+impl Fatal {
+    /// Returns whether the term goes to another orchestrator on purpose; the process works until then.
+    pub const fn is_hand_over(&self) -> bool {
+        matches!(self, Self::SteppedDown(_) | Self::LessFit(_))
+    }
 }
 
 /// Ends the process, from wherever it is noticed that it must.

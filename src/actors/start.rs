@@ -25,7 +25,7 @@ use super::health::{HealthActor, HealthLinks, HealthSettings};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
-use super::leadership::{Holding, Office};
+use super::leadership::{Ears, Holding, Office};
 use super::long_poll::PollsEnd;
 use super::lost::LossWatch;
 use super::orchestrator::Orchestrator;
@@ -435,8 +435,9 @@ pub fn start(
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
         lease_margin: settings.worker_limits.lease_margin,
+        witnesses: office.witnesses(),
         gate: gate.clone(),
-        event_outbox,
+        event_outbox: event_outbox.clone(),
         clock: clock.clone(),
         registry: registry.clone(),
         fleet: fleet.clone(),
@@ -481,6 +482,12 @@ pub fn start(
             vital("HeartbeatLog"),
         ),
     );
+    let ears = Ears {
+        registry: registry.clone(),
+        outbox: event_outbox.clone().recipient(),
+        witnesses: office.witnesses(),
+        pause: settings.thresholds.warning,
+    };
     let holding = Holding {
         hold: fleet.clone().recipient(),
         restore: fleet.clone().recipient(),
@@ -496,6 +503,7 @@ pub fn start(
         fatal.clone(),
         holding,
         freeze,
+        ears,
     );
     let orchestrator = Orchestrator {
         prover,

@@ -300,6 +300,8 @@ families! {
         "records_dropped", "Heartbeats, metrics, alerts and points of history that could not be kept until the store came back";
     records_refused: Counter = Counter::default(),
         "records_refused", "Rows the database refused for their content";
+    cluster_witnesses_used: Counter = Counter::default(),
+        "cluster_witnesses_used", "Instances that did not fail because another orchestrator heard them for a leader that it did not reach";
     answers_withheld: Counter = Counter::default(),
         "answers_withheld", "Answers withheld because the database did not confirm in time that this orchestrator leads";
     actor_restarts: Counter = Counter::default(),

@@ -58,11 +58,24 @@ impl HandOver {
         gate: &Gate,
         limit: Duration,
     ) -> Option<Self> {
+        let mut this = Self::begin(orchestrator, gate)?;
+        // The heartbeats are saved once now, so that few are left for the end.
+        let flush = timeout(FLUSH_LIMIT, orchestrator.flush());
+        let (_, ()) = tokio::join!(flush, this.have_it_copied(limit));
+        Some(this)
+    }
+
+    /// Begins to hand over to an orchestrator that is not reached from here; `None` if it is not ready any more.
+    pub(super) fn by_the_row(orchestrator: &Orchestrator, gate: &Gate) -> Option<Self> {
+        Self::begin(orchestrator, gate)
+    }
+
+    fn begin(orchestrator: &Orchestrator, gate: &Gate) -> Option<Self> {
         let heir = orchestrator.heir()?;
         let term = orchestrator.prover().term();
         let view = orchestrator.cluster().clone();
         let link = SuccessorLink::new(gate.tls(), view, term, heir.address.clone());
-        let mut this = Self {
+        Some(Self {
             orchestrator: orchestrator.clone(),
             gate: gate.clone(),
             heir,
@@ -70,11 +83,7 @@ impl HandOver {
             link,
             copy: None,
             can_copy: false,
-        };
-        // The heartbeats are saved once now, so that few are left for the end.
-        let flush = timeout(FLUSH_LIMIT, orchestrator.flush());
-        let (_, ()) = tokio::join!(flush, this.have_it_copied(limit));
-        Some(this)
+        })
     }
 
     async fn have_it_copied(&mut self, limit: Duration) {

@@ -131,7 +131,7 @@ impl Server {
             fatal = self.fatalities.recv() => fatal.unwrap_or(Fatal::ActorEnded("actor system")),
             _ = &mut self.serving => Fatal::ActorEnded("HTTP server"),
         };
-        if !matches!(fatal, Fatal::SteppedDown(_)) {
+        if !fatal.is_hand_over() {
             self.hearing.end();
         }
         self.fatal = Some(fatal.clone());
@@ -180,13 +180,19 @@ impl Server {
         let limit = match &self.fatal {
             None => COPY_LIMIT,
             Some(Fatal::SteppedDown(_)) => ORDERED_COPY_LIMIT,
+            // The successor is not reached from here: it takes the row at its next look, and loads the fleet.
+            Some(Fatal::LessFit(_)) => return HandOver::by_the_row(&self.orchestrator, &self.gate),
             Some(_) => return None,
         };
         let preparing = HandOver::prepare(&self.orchestrator, &self.gate, limit);
         let fatalities = &mut self.fatalities;
         let failed = async {
             // A second order to step down changes nothing.
-            while let Some(Fatal::SteppedDown(_)) = fatalities.recv().await {}
+            while fatalities
+                .recv()
+                .await
+                .is_some_and(|fatal| fatal.is_hand_over())
+            {}
         };
         tokio::select! {
             prepared = preparing => prepared,

@@ -61,6 +61,9 @@ pub enum StartError {
 impl StartError {
     /// Whether the process ended because another orchestrator leads: started again, it is a standby.
     pub fn is_deposed(&self) -> bool {
-        matches!(self, Self::Fatal(Fatal::Deposed | Fatal::SteppedDown(_)))
+        matches!(
+            self,
+            Self::Fatal(Fatal::Deposed | Fatal::SteppedDown(_) | Fatal::LessFit(_))
+        )
     }
 }

@@ -56,7 +56,8 @@ impl Starting {
         let (listener, address) = listen(config.server.bind_address.as_str())?;
         let me = identity(config, address);
         let view = ClusterView::new(me, config.cluster.failsafe, clock.clone())
-            .judging_by(judging_settings(config));
+            .judging_by(judging_settings(config))
+            .hearing_every(config.worker_limits.heartbeat_interval);
         let keyring = Keyring::new(clock.clone(), config.access.is_required);
         let gate = Gate::carrying(
             view.clone(),

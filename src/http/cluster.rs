@@ -234,6 +234,13 @@ struct MemberLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
     admitted: bool,
+    /// Whether it reaches the leader, as it wrote in its row; absent for the leader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reaches_leader: Option<bool>,
+    /// How many instances it heard within two intervals of heartbeats and answered by itself, because it did not reach
+    /// the leader; absent for the leader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hears: Option<u64>,
     seen_ms: u64,
 }
 
@@ -293,6 +300,8 @@ pub(super) async fn cluster(
         },
         state: (!leads(member)).then(|| member.standing.as_str()),
         admitted: member.row.is_admitted,
+        reaches_leader: (!leads(member)).then_some(member.row.reach.reaches_leader),
+        hears: (!leads(member)).then_some(member.row.reach.hears),
         seen_ms: milliseconds(member.unchanged_for),
     };
     Json(ClusterAnswer {

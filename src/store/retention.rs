@@ -58,9 +58,10 @@ pub(super) const PRUNE_FORGOTTEN: [&str; 3] = [
     "DELETE FROM last_beats WHERE instance_id IN \
      (SELECT instance_id FROM last_beats WHERE NOT EXISTS \
      (SELECT 1 FROM instances WHERE instances.id = last_beats.instance_id) LIMIT $1)",
-    "DELETE FROM witnessed WHERE instance_id IN \
-     (SELECT instance_id FROM witnessed WHERE NOT EXISTS \
-     (SELECT 1 FROM instances WHERE instances.id = witnessed.instance_id) LIMIT $1)",
+    "DELETE FROM witnessed WHERE (instance_id, incarnation) IN \
+     (SELECT instance_id, incarnation FROM witnessed WHERE NOT EXISTS \
+     (SELECT 1 FROM instances WHERE instances.id = witnessed.instance_id \
+     AND (witnessed.incarnation = 0 OR witnessed.incarnation = instances.incarnation)) LIMIT $1)",
     "DELETE FROM webhook_deliveries WHERE (target, message_id) IN \
      (SELECT target, message_id FROM webhook_deliveries WHERE NOT EXISTS \
      (SELECT 1 FROM webhook_targets WHERE webhook_targets.name = webhook_deliveries.target) LIMIT $1)",
@@ -195,7 +196,7 @@ pub const TABLES: &[(&str, Owner)] = &[
     ),
     (
         "witnessed",
-        Owner::CleanUp("with their instance, at the next clean-up"),
+        Owner::CleanUp("with their life, at the next clean-up"),
     ),
     (
         "__diesel_schema_migrations",

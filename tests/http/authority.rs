@@ -16,7 +16,7 @@ use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
     Authority, Claim, ClaimRight, JudgingSettings, LeadersWord, LeadershipLimits, MemberSecret,
-    Needed, NodeName, RunId, SchemaVersion, SteadyTime, Verdict,
+    Needed, NodeName, Reach, RunId, SchemaVersion, SteadyTime, Verdict,
 };
 use resilient_orchestrator::http::{HttpSettings, route_table};
 use resilient_orchestrator::store::{Leadership, Member, MemoryStore, TakeOver};
@@ -35,6 +35,7 @@ fn member(node: &str, run: RunId) -> Member {
         schema: SchemaVersion::default(),
         settings: JudgingSettings::default(),
         prepared: None,
+        reach: Reach::default(),
         protocol: 1,
         seen_at: crate::support_http::NEW_YEAR,
     }

@@ -8,7 +8,7 @@ use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
     AdmissionStep, Claim, ClaimRight, FleetMoment, JudgingSettings, LeadersWord, MemberSecret,
-    NodeName, Role, RunId, SavedFleet, SchemaVersion,
+    NodeName, Reach, ReleaseCause, Role, RunId, SavedFleet, SchemaVersion,
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
@@ -36,6 +36,7 @@ fn member(node: &str, run: RunId) -> Member {
         schema: SchemaVersion::default(),
         settings: JudgingSettings::default(),
         prepared: None,
+        reach: Reach::default(),
         protocol: 1,
         seen_at: WallTime::default(),
     }
@@ -170,7 +171,7 @@ impl Ground {
         let to = NodeName::new("b");
         let released = self
             .database
-            .release(self.guard.term, LEADER, Some(&to))
+            .release(self.guard.term, LEADER, Some(&to), ReleaseCause::Ended)
             .await;
         assert!(
             matches!(released, Ok(Release::Released { .. })),

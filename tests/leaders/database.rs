@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use resilient_orchestrator::clock::Clock;
-use resilient_orchestrator::domain::ids::Term;
+use resilient_orchestrator::domain::ids::{Incarnation, Term};
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, MemberRow, NodeName, RunId,
+    AdmissionStep, Claim, ClaimRight, Life, MemberRow, NodeName, ReleaseCause, RunId, Witness,
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::faults::FaultyStore;
+use crate::scene::Mutation;
 use crate::world::HORIZON;
 
 /// When a term was taken, by true time, and for how long the leader before may be sure of its own.
@@ -78,6 +79,8 @@ struct Cable {
     loses_claims: bool,
     /// What the process read ahead counts as the fleet that it takes over: a broken rule.
     believes_copies_of: Option<FaultyStore>,
+    /// How it misreads what the other orchestrator heard: a broken rule.
+    mutation: Option<Mutation>,
 }
 
 /// The row as one process sees it. Clones see the same.
@@ -112,6 +115,7 @@ impl Row {
                 storminess: 0,
                 loses_claims: false,
                 believes_copies_of: None,
+                mutation: None,
             })),
             renewed: watch::Sender::new(0),
         }
@@ -133,6 +137,11 @@ impl Row {
     /// A broken rule: whatever was read from this store last is taken for the fleet of the take-over.
     pub(crate) fn believe_copies_of(&self, store: FaultyStore) {
         self.cable().believes_copies_of = Some(store);
+    }
+
+    /// A broken rule: what the other orchestrator heard is not read, or not as it is.
+    pub(crate) fn misread(&self, mutation: Option<Mutation>) {
+        self.cable().mutation = mutation;
     }
 
     fn believed(&self) -> Option<Guard> {
@@ -282,7 +291,13 @@ impl Leadership for Row {
     }
 
     async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
-        self.read(|row| async move { row.members().await }).await
+        let mut members = self.read(|row| async move { row.members().await }).await?;
+        if self.cable().mutation == Some(Mutation::InflatesHears) {
+            for member in &mut members {
+                member.reach.hears *= 10;
+            }
+        }
+        Ok(members)
     }
 
     async fn admit(
@@ -307,14 +322,59 @@ impl Leadership for Row {
             .await
     }
 
+    async fn witness(&self, node: &NodeName, beats: &[Witness]) -> Result<(), StoreError> {
+        let (node, beats, clock) = (node.clone(), beats.to_vec(), self.clock.clone());
+        self.write(move |row| async move {
+            row.set_database_time(clock.wall());
+            row.witness(&node, &beats).await
+        })
+        .await
+    }
+
+    async fn witnessed(&self, lives: &[Life]) -> Result<Vec<Witness>, StoreError> {
+        let (mut lives, clock) = (lives.to_vec(), self.clock.clone());
+        let mutation = self.cable().mutation;
+        if mutation == Some(Mutation::IgnoresWitnesses) {
+            return Ok(Vec::new());
+        }
+        if mutation == Some(Mutation::InflatesHears) {
+            let all = lives.into_iter().map(|life| Witness {
+                id: life.id,
+                incarnation: Some(life.incarnation),
+                age: Duration::ZERO,
+            });
+            return Ok(all.collect());
+        }
+        let is_bent = mutation == Some(Mutation::CountsOtherLives);
+        if is_bent {
+            for life in &mut lives {
+                life.incarnation = Incarnation::new(life.incarnation.get() - 1);
+            }
+        }
+        let found = self.read(move |row| async move {
+            row.set_database_time(clock.wall());
+            row.witnessed(&lives).await
+        });
+        let mut found = found.await?;
+        if is_bent {
+            for witness in &mut found {
+                witness.incarnation = None;
+            }
+        }
+        Ok(found)
+    }
+
     async fn release(
         &self,
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
         let successor = successor.cloned();
-        self.write(move |row| async move { row.release(term, run, successor.as_ref()).await })
-            .await
+        self.write(
+            move |row| async move { row.release(term, run, successor.as_ref(), cause).await },
+        )
+        .await
     }
 }

@@ -21,9 +21,14 @@ use crate::world::{HORIZON, NODES, Shared, World, limits};
 /// Until a fleet without faults is complete.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5 * 60);
 
-/// A world of two orchestrators in which nothing goes wrong, once each stream runs and the standby is admitted.
 async fn settled(seed: u64) -> Shared {
-    let world: Shared = Rc::new(RefCell::new(World::new(Scene::usual(seed, Duration::ZERO))));
+    settled_in(Scene::usual(seed, Duration::ZERO)).await
+}
+
+/// A world of two orchestrators in which nothing goes wrong, once each stream runs and the standby is admitted.
+pub(crate) async fn settled_in(scene: Scene) -> Shared {
+    let seed = scene.seed;
+    let world: Shared = Rc::new(RefCell::new(World::new(scene)));
     world.borrow_mut().is_calm = true;
     for number in 0..NODES {
         actix::spawn(supervise(world.clone(), number));

@@ -13,6 +13,7 @@
 //! | `oracle.rs` | what must hold, judged by true time |
 //! | `ahead.rs` | a fleet that is read before the term is taken |
 //! | `failsafe.rs` | an outage of the database for both |
+//! | `witnesses.rs`, `fitness.rs` | workers that only the standby hears |
 //! | `doubt.rs`, `overtaken.rs` | what it found, each as a test of its own |
 
 #![expect(
@@ -28,6 +29,7 @@ mod doubt;
 mod failsafe;
 #[path = "../faults/mod.rs"]
 mod faults;
+mod fitness;
 #[path = "../support/fleets.rs"]
 #[expect(
     dead_code,
@@ -50,6 +52,7 @@ mod scene;
 #[expect(dead_code, reason = "no classic worker is here")]
 mod watch;
 mod wire;
+mod witnesses;
 mod worker;
 mod world;
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry as Metrics;
-use resilient_orchestrator::actors::fatal::Fatal;
 use resilient_orchestrator::actors::leadership::{
     Candidate, ClusterView, Identity, Office, Surroundings,
 };
@@ -111,7 +110,8 @@ impl World {
         }
         let life = Life {
             process: Rc::new(Process::new()),
-            view: ClusterView::new(me, HORIZON, clock.clock()),
+            view: ClusterView::new(me, HORIZON, clock.clock())
+                .hearing_every(limits().heartbeat_interval),
             clock,
             row: Row::new(
                 self.database.clone(),
@@ -124,6 +124,7 @@ impl World {
             leads: None,
             leaves: Rc::new(Notify::new()),
         };
+        life.row.misread(self.scene.mutation);
         if self.scene.breaks(Mutation::UsesAnyCopy) {
             life.row.believe_copies_of(store.clone());
         }
@@ -304,6 +305,10 @@ async fn live(world: Shared, number: usize, life: Life) {
         &Placement::Here,
     );
     clock.start_listening();
+    let now = life.view.moment();
+    for beat in life.view.echoes().take(usize::MAX) {
+        orchestrator.echoed(&beat.id, beat.incarnation, now.since(beat.came));
+    }
     {
         let mut world = world.borrow_mut();
         let now = world.now();
@@ -321,7 +326,7 @@ async fn live(world: Shared, number: usize, life: Life) {
     }
     tokio::select! {
         biased;
-        fatal = fatal.recv() => if let Some(Fatal::SteppedDown(_)) = fatal {
+        fatal = fatal.recv() => if fatal.is_some_and(|fatal| fatal.is_hand_over()) {
             leave(&world, number, &orchestrator).await;
         },
         () = life.leaves.notified() => leave(&world, number, &orchestrator).await,

@@ -48,4 +48,10 @@ pub(crate) enum Mutation {
     ConfirmsBlindly,
     /// A fleet that was read ahead is used although it has changed since.
     UsesAnyCopy,
+    /// A leader does not read what the other orchestrator heard.
+    IgnoresWitnesses,
+    /// A leader counts what the other orchestrator heard of the life before.
+    CountsOtherLives,
+    /// A leader reads that the other orchestrator hears ten times as many instances, and each one of them.
+    InflatesHears,
 }

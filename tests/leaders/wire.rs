@@ -16,7 +16,7 @@ use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId, Term,
 };
-use resilient_orchestrator::domain::leadership::Authority;
+use resilient_orchestrator::domain::leadership::{Authority, EchoedBeat};
 use resilient_orchestrator::domain::lease::Grant;
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate};
 use resilient_orchestrator::domain::stream::Stream;
@@ -27,7 +27,7 @@ use crate::node::Leads;
 use crate::oracle::{Told, judge_answer};
 use crate::orders::self_filling;
 use crate::scene::Mutation;
-use crate::world::{Shared, limits};
+use crate::world::{Shared, World, limits};
 
 /// 503 with `Retry-After: 1`.
 const UNAVAILABLE: Answer = Answer::Failed {
@@ -39,7 +39,7 @@ pub(crate) async fn serve(world: Shared, letter: Letter) -> Answer {
     let came = world.borrow().now();
     let leads = world.borrow().nodes[letter.node].leads().cloned();
     let Some(Leads { term, orchestrator }) = leads else {
-        return UNAVAILABLE;
+        return echo(&world.borrow(), &letter);
     };
     let request_came = orchestrator.prover().moment();
     let id = InstanceId::new(world.borrow().workers[letter.worker].id.clone());
@@ -86,6 +86,42 @@ pub(crate) async fn serve(world: Shared, letter: Letter) -> Answer {
         world.violations.push(violation);
     }
     answer
+}
+
+/// What a standby makes of a request. Here it carries nothing to the leader; if it does not reach that one, it
+/// answers heartbeats itself, and keeps them.
+fn echo(world: &World, letter: &Letter) -> Answer {
+    let Request::Heartbeat {
+        incarnation,
+        version: Some(version),
+        ..
+    } = &letter.request
+    else {
+        return UNAVAILABLE;
+    };
+    let life = world.nodes[letter.node].life.as_ref();
+    let Some(view) = life
+        .map(|life| &life.view)
+        .filter(|_| world.are_members_apart)
+    else {
+        return UNAVAILABLE;
+    };
+    let beat = EchoedBeat {
+        id: InstanceId::new(world.workers[letter.worker].id.clone()),
+        incarnation: Some(Incarnation::new(*incarnation)),
+        came: view.moment(),
+    };
+    if !view.heard().will_be_known() || !view.echoes().keep(beat) {
+        return UNAVAILABLE;
+    }
+    Answer::Beaten(Beat {
+        term: None,
+        lease: Some(Duration::ZERO),
+        stop_after: Some(Duration::ZERO),
+        version: Some(*version),
+        changes: None,
+        is_unproven: false,
+    })
 }
 
 /// Whether what is heard of the instance counts as life, and not as a return.

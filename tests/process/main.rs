@@ -33,4 +33,5 @@ mod tls;
 mod tls_clients;
 mod top;
 mod webhooks;
+mod witnesses;
 mod worker;

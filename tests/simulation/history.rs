@@ -291,6 +291,7 @@ impl History {
             | Event::MassFailureHeld { .. }
             | Event::MassFailureEnded { .. }
             | Event::BrakeOrdered { .. }
+            | Event::LeaderHandedOver { .. }
             | Event::AlertAcknowledged { .. }
             | Event::SilenceAdded { .. }
             | Event::SilenceEnded { .. }

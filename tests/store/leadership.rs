@@ -10,14 +10,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient_orchestrator::domain::ids::{Epoch, Term, Version};
+use resilient_orchestrator::domain::ids::{Epoch, Incarnation, Term, Version};
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, JudgingSettings, LeadersWord, LeadershipRow, MemberRow,
-    MemberSecret, NodeName, RowState, RunId, SchemaVersion,
+    AdmissionStep, Claim, ClaimRight, JudgingSettings, LeadersWord, LeadershipRow, Life, MemberRow,
+    MemberSecret, NodeName, Reach, ReleaseCause, RowState, RunId, SchemaVersion, Witness,
 };
+use resilient_orchestrator::domain::timeline::Recent;
 use resilient_orchestrator::store::{
-    Guard, Identity, Leadership, Look, Member, MemoryStore, OnProgress, Origin, PostgresLeadership,
-    Release, Renewal, Store, StoreError, TakeOver, Taken, Target,
+    Expiry, Guard, Identity, Leadership, Look, Member, MemoryStore, OnProgress, Origin,
+    PostgresLeadership, Release, Renewal, Store, StoreError, TakeOver, Taken, Target,
 };
 
 use crate::support::cable::Cable;
@@ -107,6 +108,8 @@ conformance! {
     terms_and_epochs_grow,
     a_released_term_goes_to_its_successor,
     a_released_term_is_not_renewed,
+    a_release_says_why_until_the_term_is_taken,
+    a_member_writes_how_far_it_reaches,
     a_claim_that_is_repeated_has_the_same_answer,
     a_node_takes_its_own_term_again_and_its_older_process_does_not,
     a_held_term_is_taken_by_the_admitted_and_by_order,
@@ -116,14 +119,16 @@ conformance! {
     a_take_over_names_the_fleet_that_it_found,
     a_member_is_forgotten_in_a_renewal_unless_its_row_has_changed,
     a_member_writes_what_the_leader_compares,
+    what_members_heard_is_read_with_its_age,
+    the_witnesses_of_a_life_that_is_over_are_deleted,
 }
 
 async fn found(leadership: &Arc<dyn Leadership>) -> Look {
     leadership.look().await.unwrap().unwrap()
 }
 
-async fn join(leadership: &Arc<dyn Leadership>, who: &Identity) {
-    let member = Member {
+fn member(who: &Identity) -> Member {
+    Member {
         node: who.node.clone(),
         run: who.run,
         address: format!("{}:8001", who.node),
@@ -132,10 +137,14 @@ async fn join(leadership: &Arc<dyn Leadership>, who: &Identity) {
         schema: SchemaVersion::new("20260101000000"),
         settings: JudgingSettings::parse("HEARTBEAT_TIMEOUT=5m\nLEASE_MARGIN=30s"),
         prepared: Some(Version::new(7)),
+        reach: Reach::default(),
         protocol: 1,
         seen_at: at(1),
-    };
-    leadership.join(&member).await.unwrap();
+    }
+}
+
+async fn join(leadership: &Arc<dyn Leadership>, who: &Identity) {
+    leadership.join(&member(who)).await.unwrap();
 }
 
 /// A claim on the row that was found.
@@ -191,6 +200,7 @@ async fn the_first_process_takes_the_term_at_once(world: World) {
         beat: 0,
         state: RowState::Held,
         successor: None,
+        release_cause: ReleaseCause::Ended,
         address: "a:8001".to_owned(),
         public_url: "http://a".to_owned(),
         secret: MemberSecret::new("of a"),
@@ -290,7 +300,11 @@ async fn terms_and_epochs_grow(world: World) {
     world.store.save(first, draft).await.unwrap();
 
     // Released on the same timeline: nothing is lost that was given out.
-    world.a.release(first.term, a.run, None).await.unwrap();
+    world
+        .a
+        .release(first.term, a.run, None, ReleaseCause::Ended)
+        .await
+        .unwrap();
     let second = lead(&world.b, &b).await;
     assert_eq!(second.term, first.term.next());
     assert_eq!(second.version, first.after_save().version);
@@ -311,7 +325,10 @@ async fn terms_and_epochs_grow(world: World) {
 async fn a_released_term_goes_to_its_successor(world: World) {
     let (a, b, c) = (identity("a", 1), identity("b", 2), identity("c", 3));
     let guard = lead(&world.a, &a).await;
-    let released = world.a.release(guard.term, a.run, Some(&b.node)).await;
+    let released = world
+        .a
+        .release(guard.term, a.run, Some(&b.node), ReleaseCause::Ended)
+        .await;
     let row = found(&world.b).await.row;
     assert_eq!(released.unwrap(), Release::Released { beat: row.beat });
     assert_eq!(
@@ -321,24 +338,59 @@ async fn a_released_term_goes_to_its_successor(world: World) {
     assert_eq!(try_to_lead(&world.a, &c).await, TakeOver::Lost(row));
     let guard = lead(&world.b, &b).await;
     assert_eq!(found(&world.b).await.row.successor, None);
-    world.b.release(guard.term, b.run, None).await.unwrap();
+    world
+        .b
+        .release(guard.term, b.run, None, ReleaseCause::Ended)
+        .await
+        .unwrap();
     lead(&world.a, &c).await;
+}
+
+async fn a_release_says_why_until_the_term_is_taken(world: World) {
+    let (a, b) = (identity("a", 1), identity("b", 2));
+    let guard = lead(&world.a, &a).await;
+    let cause = async || found(&world.b).await.row.release_cause;
+    assert_eq!(cause().await, ReleaseCause::Ended);
+    let fitness = ReleaseCause::Fitness;
+    let released = world
+        .a
+        .release(guard.term, a.run, Some(&b.node), fitness)
+        .await;
+    released.unwrap();
+    assert_eq!(cause().await, fitness);
+    let guard = lead(&world.b, &b).await;
+    assert_eq!(cause().await, ReleaseCause::Ended);
+    let ended = ReleaseCause::Ended;
+    let released = world.b.release(guard.term, b.run, None, ended).await;
+    released.unwrap();
+    assert_eq!(cause().await, ended);
 }
 
 async fn a_released_term_is_not_renewed(world: World) {
     let a = identity("a", 1);
     let guard = lead(&world.a, &a).await;
-    let stranger = world.a.release(guard.term, RunId::new(9), None).await;
+    let stranger = world
+        .a
+        .release(guard.term, RunId::new(9), None, ReleaseCause::Ended)
+        .await;
     let row = found(&world.a).await.row;
     assert_eq!(stranger.unwrap(), Release::Deposed(row.clone()));
     assert_eq!(row.state, RowState::Held);
-    let released = world.a.release(guard.term, a.run, None).await.unwrap();
+    let released = world
+        .a
+        .release(guard.term, a.run, None, ReleaseCause::Ended)
+        .await
+        .unwrap();
     let row = found(&world.a).await.row;
     let renewal = world.a.renew(guard.term, a.run).await.unwrap();
     assert_eq!(renewal, Renewal::Deposed(row.clone()));
     assert_eq!(row.state, RowState::Released);
     // To be repeated when its answer was lost.
-    let again = world.a.release(guard.term, a.run, None).await.unwrap();
+    let again = world
+        .a
+        .release(guard.term, a.run, None, ReleaseCause::Ended)
+        .await
+        .unwrap();
     assert_eq!(again, released);
     assert_eq!(found(&world.a).await.row, row);
 }
@@ -530,6 +582,151 @@ async fn a_member_writes_what_the_leader_compares(world: World) {
     let Look { schema, origin, .. } = found(&world.a).await;
     // A store in memory has no migrations.
     assert!(schema > row.schema || (schema.as_str().is_empty() && origin.system == 0));
+}
+
+fn heard(id: &str, incarnation: Option<i64>, seconds: u64) -> Witness {
+    Witness {
+        id: id.into(),
+        incarnation: incarnation.map(Incarnation::new),
+        age: Duration::from_secs(seconds),
+    }
+}
+
+/// What is known of the lives, by instance and life, with the age in whole tens of seconds: statements take
+/// their time.
+async fn witnessed(
+    leadership: &Arc<dyn Leadership>,
+    lives: &[(&str, i64)],
+) -> Vec<(String, Option<i64>, u64)> {
+    let lives: Vec<Life> = lives
+        .iter()
+        .map(|(id, incarnation)| Life {
+            id: (*id).into(),
+            incarnation: Incarnation::new(*incarnation),
+        })
+        .collect();
+    let found = leadership.witnessed(&lives).await.unwrap();
+    let mut found: Vec<_> = found
+        .into_iter()
+        .map(|witness| {
+            let named = witness.incarnation.map(Incarnation::get);
+            (witness.id.to_string(), named, witness.age.as_secs() / 10)
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+async fn what_members_heard_is_read_with_its_age(world: World) {
+    let (a, b) = (identity("a", 1), identity("b", 2));
+    let guard = lead(&world.a, &a).await;
+    let draft = Draft::default()
+        .instance(instance("x"))
+        .instance(instance("y"));
+    world.store.save(guard, draft.decided(1, 1)).await.unwrap();
+    let all = [("x", 7), ("y", 3), ("z", 1)];
+    assert_eq!(witnessed(&world.a, &all).await, []);
+    world.b.witness(&b.node, &[]).await.unwrap();
+    let beats = [
+        heard("x", Some(7), 50),
+        heard("y", None, 20),
+        heard("z", None, 1),
+    ];
+    world.b.witness(&b.node, &beats).await.unwrap();
+    // One that is not registered is passed over.
+    let found = [("x".to_owned(), Some(7), 5), ("y".to_owned(), None, 2)];
+    assert_eq!(witnessed(&world.a, &all).await, found);
+    assert_eq!(witnessed(&world.a, &[("z", 1)]).await, []);
+    // An older one is no news, a newer one is, also from another member; each life has its own.
+    let beats = [heard("x", Some(7), 90), heard("y", None, 0)];
+    world.b.witness(&NodeName::new("c"), &beats).await.unwrap();
+    let beats = [heard("x", Some(6), 0), heard("y", Some(3), 40)];
+    world.b.witness(&b.node, &beats).await.unwrap();
+    let found = [
+        ("x".to_owned(), Some(7), 5),
+        ("y".to_owned(), None, 0),
+        ("y".to_owned(), Some(3), 4),
+    ];
+    assert_eq!(witnessed(&world.a, &all).await, found);
+    let older = [("x".to_owned(), Some(6), 0)];
+    assert_eq!(witnessed(&world.a, &[("x", 6)]).await, older);
+    assert_eq!(witnessed(&world.a, &[]).await, []);
+}
+
+async fn the_witnesses_of_a_life_that_is_over_are_deleted(world: World) {
+    let (a, b) = (identity("a", 1), identity("b", 2));
+    let guard = lead(&world.a, &a).await;
+    let x = instance("x");
+    let life = x.incarnation.get();
+    let draft = Draft::default().instance(x);
+    world.store.save(guard, draft.decided(1, 1)).await.unwrap();
+    let lives = [("x", life), ("x", life + 1)];
+    for named in [None, Some(life), Some(life + 1)] {
+        let beats = [heard("x", named, 30)];
+        world.b.witness(&b.node, &beats).await.unwrap();
+    }
+    let everything = Recent::since(at(0));
+    let expiry = Expiry {
+        metrics: everything.clone(),
+        events: everything.clone(),
+        alerts: everything.clone(),
+        incidents: everything.clone(),
+        health: everything,
+        most_health_rows: 9,
+    };
+    assert_eq!(world.store.prune(&expiry).await.unwrap(), 1);
+    let mut found = witnessed(&world.a, &lives).await;
+    found.dedup();
+    let expected = [("x".to_owned(), None, 3), ("x".to_owned(), Some(life), 3)];
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_witness_from_the_future_counts_for_nothing_and_is_replaced() {
+    let (a, b) = (identity("a", 1), identity("b", 2));
+    let (database, leadership) = on_postgres(&a, PLENTY).await;
+    lead(&leadership, &a).await;
+    let side = database.connect().await;
+    // As after a step of the server's clock, or on another server.
+    side.batch_execute("INSERT INTO witnessed VALUES ('x', 1, 9000000000000000, 'b')")
+        .await
+        .unwrap();
+    assert_eq!(witnessed(&leadership, &[("x", 1)]).await, []);
+    let target = Target::parse(&database.url()).unwrap();
+    let opened = target.open_as(&a, "in a test", PLENTY, PLENTY, 2);
+    let (store, _) = opened.await.unwrap();
+    let guard = store.census().await.unwrap().guard;
+    let draft = Draft::default().instance(instance("x")).decided(1, 1);
+    store.save(guard, draft).await.unwrap();
+    let beats = [heard("x", Some(1), 30)];
+    leadership.witness(&b.node, &beats).await.unwrap();
+    let found = [("x".to_owned(), Some(1), 3)];
+    assert_eq!(witnessed(&leadership, &[("x", 1)]).await, found);
+}
+
+async fn a_member_writes_how_far_it_reaches(world: World) {
+    let b = identity("b", 2);
+    join(&world.b, &b).await;
+    let reach = async || {
+        let rows = world.a.members().await.unwrap();
+        rows.into_iter()
+            .find(|row| row.node == b.node)
+            .unwrap()
+            .reach
+    };
+    assert_eq!(reach().await, Reach::default());
+    for (reaches_leader, hears) in [(true, 0), (false, 70_000)] {
+        let own = Reach {
+            reaches_leader,
+            hears,
+        };
+        let member = Member {
+            reach: own,
+            ..member(&b)
+        };
+        world.b.join(&member).await.unwrap();
+        assert_eq!(reach().await, own);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use resilient_orchestrator::domain::ids::Term;
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, MemberRow, NodeName, RunId,
+    AdmissionStep, Claim, Life, MemberRow, NodeName, ReleaseCause, RunId, Witness,
 };
 use resilient_orchestrator::store::{
     Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver,
@@ -79,12 +79,21 @@ impl Leadership for Cable {
         self.pass()?.end_loss(term, run).await
     }
 
+    async fn witness(&self, node: &NodeName, beats: &[Witness]) -> Result<(), StoreError> {
+        self.pass()?.witness(node, beats).await
+    }
+
+    async fn witnessed(&self, lives: &[Life]) -> Result<Vec<Witness>, StoreError> {
+        self.pass()?.witnessed(lives).await
+    }
+
     async fn release(
         &self,
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
-        self.pass()?.release(term, run, successor).await
+        self.pass()?.release(term, run, successor, cause).await
     }
 }

@@ -88,6 +88,7 @@ impl InstanceActor {
         if let Some(effect) = self.machine.heartbeat_if_newer(self.entry.last_beat()) {
             self.notice(effect);
         }
+        self.machine.witness(self.entry.witnessed());
         let now = self.links.clock.now();
         while let Some(effect) = self.machine.handle_deadline(now) {
             self.notice(effect);
@@ -214,6 +215,7 @@ impl Handler<Fence> for InstanceActor {
             self.notice(effect);
             self.arm(ctx);
         }
+        self.machine.witness(self.entry.witnessed());
         let answer = self.machine.fence_on(fence.ground, self.links.clock.now());
         if answer == FenceAnswer::Fenced {
             self.entry.fence();

@@ -25,11 +25,12 @@ use super::neighbourhood::{LOOKS_A_BEAT, Neighbourhood};
 use super::notices::Notice;
 use super::surroundings::{CandidacyError, Surroundings, Won};
 use super::view::{Claimed, ClusterView};
+use super::witnesses;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     AddressAnswer, AheadLook, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch, LeadersWord,
-    LeadershipLimits, LeadershipRow, NodeName, Role, RowState, SteadyTime, TakeOverCause,
-    WatchDecision,
+    LeadershipLimits, LeadershipRow, NodeName, ReleaseCause, Role, RowState, SteadyTime,
+    TakeOverCause, WatchDecision,
 };
 use crate::store::{Guard, Leadership, Look, Store, StoreError, TakeOver, Taken};
 
@@ -126,6 +127,7 @@ impl<'a> Candidate<'a> {
             if let Some(won) = self.follow(decision).await? {
                 return Ok(won);
             }
+            witnesses::write(self.row, self.view, self.limits.statement_limit).await;
             if let Some(won) = self.wait_for_news().await? {
                 return Ok(won);
             }
@@ -323,6 +325,7 @@ impl<'a> Candidate<'a> {
             beat: 0,
             state: RowState::Held,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             address: me.address.clone(),
             public_url: me.public_url.clone(),
             secret: self.view.secret(),
@@ -359,6 +362,7 @@ impl<'a> Candidate<'a> {
                 TakeOverCause::Unchanged if is_newcomer => ClaimRight::Horizon,
                 TakeOverCause::Unchanged
                 | TakeOverCause::Released
+                | TakeOverCause::Fitness
                 | TakeOverCause::LeaderRefused
                 | TakeOverCause::OwnRow
                 | TakeOverCause::OwnRowSilent => ClaimRight::Tables,

@@ -13,8 +13,9 @@
 //! `renew` renews the row of the database, at a fixed pace and at once for an answer that waits. A
 //! store with one process only (SQLite, memory) needs no renewals: there the proof is always now.
 //!
-//! While it waits, a candidate reads the fleet ahead once the leader is silent ([`Prepared`]). A leader hands
-//! its term over on purpose, and forgets members that are gone (`orders`).
+//! While it waits, a candidate writes what it hears for a leader that it does not reach (`witnesses`), and reads the
+//! fleet ahead once the leader is silent ([`Prepared`]). A leader hands its term over on purpose (`orders`), or to an
+//! orchestrator that hears much more (`ears`), and forgets members that are gone (`orders`).
 //!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
 //! shrink and answers are withheld, unless each orchestrator that may take over confirms that this one
@@ -25,7 +26,9 @@ mod ahead;
 mod calls;
 mod candidacy;
 mod confirming;
+mod ears;
 mod failsafe;
+mod hearing;
 mod holding;
 mod neighbourhood;
 mod notices;
@@ -33,13 +36,16 @@ mod office;
 mod orders;
 mod promoted;
 mod prover;
+mod reach;
 mod renewals;
 mod surroundings;
 mod view;
+mod witnesses;
 
 pub use ahead::Prepared;
 pub use calls::FailsafeCalls;
 pub use candidacy::Candidate;
+pub(super) use ears::{Ears, HandsOver};
 pub(super) use holding::Holding;
 pub use holding::{Held, Hold, Restore, Restored, Resume};
 pub use notices::{Notices, TooManyNotices};
@@ -49,3 +55,4 @@ pub use orders::{ForgetError, StepDownError, StepDownTo};
 pub use prover::{NotProven, Prover};
 pub use surroundings::{CandidacyError, Neighbours, Surroundings, Won};
 pub use view::{Barred, Cluster, ClusterView, FailsafeSpan, Identity, MemberFacts, TookOver};
+pub(super) use witnesses::WitnessReader;

@@ -8,6 +8,7 @@ use log::{info, warn};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::calls::FailsafeCalls;
+use super::ears::Ears;
 use super::holding::Holding;
 use super::neighbourhood::away_after;
 use super::orders::{ForgetError, Orders, StepDownTo};
@@ -15,13 +16,14 @@ use super::prover::Prover;
 use super::renewals::{Renewals, renew};
 use super::surroundings::Neighbours;
 use super::view::{ClusterView, Identity};
+use super::witnesses::WitnessReader;
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Anchor, LeadershipLimits, MemberRow, MemberSecret, NodeName, ProofClock, Role, RunId,
-    StartFreeze, SteadyTime, StepDownRefusal,
+    Anchor, LeadershipLimits, MemberRow, MemberSecret, NodeName, ProofClock, ReleaseCause, Role,
+    RunId, StartFreeze, SteadyTime, StepDownRefusal,
 };
 use crate::store::{Leadership, Release};
 
@@ -136,6 +138,11 @@ impl Office {
         Prover::new(clock, self.term, self.limits, proofs)
     }
 
+    /// Returns the way to what other orchestrators heard.
+    pub(in crate::actors) fn witnesses(&self) -> WitnessReader {
+        WitnessReader::new(self.row.clone(), self.limits.statement_limit)
+    }
+
     /// Begins to renew the term, and returns the way to give it up; none for a process that has its store
     /// for itself.
     pub(in crate::actors) fn begin(
@@ -145,6 +152,7 @@ impl Office {
         fatal: FatalSender,
         holding: Holding,
         freeze: StartFreeze,
+        ears: Ears,
     ) -> Option<Seat> {
         let row = self.row.clone()?;
         let limit = self.limits.statement_limit;
@@ -168,6 +176,8 @@ impl Office {
             alerts,
             fatal,
             calls: self.calls.clone(),
+            ears,
+            orders: orders.clone(),
         };
         Some(Seat {
             row,
@@ -221,10 +231,12 @@ impl Seat {
     /// over at once instead of waiting for a renewal that does not come. Returns whether the row is released.
     pub(in crate::actors) async fn release(&self, heir: Option<&NodeName>) -> bool {
         self.renewing.abort();
-        let ordered = self.orders.successor();
-        let successor = ordered.as_ref().or(heir);
+        let (chosen, cause) = match self.orders.successor() {
+            Some((node, cause)) => (Some(node), cause),
+            None => (heir.cloned(), ReleaseCause::Ended),
+        };
         let term = self.prover.term();
-        let released = self.row.release(term, self.run, successor);
+        let released = self.row.release(term, self.run, chosen.as_ref(), cause);
         match tokio::time::timeout(self.limit, released).await {
             Ok(Ok(Release::Released { .. })) => {
                 info!("gave up the leadership of this database");

@@ -7,6 +7,8 @@
 //!               the process hands over (`app/handover.rs`),      refused, nothing changed
 //!               and exits as a deposed one does
 //!
+//!   fitness:    another one hears much more (domain/leadership/fitness) ──▶ the same, by the row alone
+//!
 //!   forget:     order ──▶ is it away? ──▶ renewals: one transaction with a renewal ──▶ answer
 //! ```
 //!
@@ -31,7 +33,8 @@ use super::prover::Prover;
 use super::view::ClusterView;
 use crate::actors::fatal::{Fatal, FatalSender};
 use crate::domain::leadership::{
-    ForgetRefusal, MemberRow, NodeName, StepDownRefusal, forgettable, successor,
+    FitterMember, ForgetRefusal, MemberRow, NodeName, ReleaseCause, StepDownRefusal, forgettable,
+    successor,
 };
 use crate::store::StoreError;
 
@@ -88,7 +91,7 @@ pub(super) struct Orders {
     fresh: Duration,
     /// How long a statement on the row may take.
     limit: Duration,
-    successor: Arc<Mutex<Option<NodeName>>>,
+    successor: Arc<Mutex<Option<(NodeName, ReleaseCause)>>>,
 }
 
 impl Orders {
@@ -113,8 +116,8 @@ impl Orders {
         (orders, receiver)
     }
 
-    /// Whom the term is released to; `None`: any orchestrator.
-    pub(super) fn successor(&self) -> Option<NodeName> {
+    /// Whom the term is released to, and why; `None`: any orchestrator.
+    pub(super) fn successor(&self) -> Option<(NodeName, ReleaseCause)> {
         let successor = self.successor.lock();
         successor.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -125,8 +128,8 @@ impl Orders {
             return None;
         }
         let members = self.view.now().members;
-        let ordered = self.successor();
-        let heir = successor(&members, &self.view.me().node, ordered.as_ref(), self.fresh);
+        let chosen = self.successor().map(|(node, _)| node);
+        let heir = successor(&members, &self.view.me().node, chosen.as_ref(), self.fresh);
         heir.ok().map(|heir| heir.row.clone())
     }
 
@@ -148,13 +151,33 @@ impl Orders {
         };
         let node = next.node.as_str();
         warn!(node, reason; "an operator ordered this orchestrator to hand over to `{node}`: {reason}");
+        self.choose(next.node.clone(), ReleaseCause::Ended);
+        self.fatal.send(Fatal::SteppedDown(next.node.to_string()));
+        Ok(next)
+    }
+
+    fn choose(&self, node: NodeName, cause: ReleaseCause) {
         let mut successor = self
             .successor
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *successor = Some(next.node.clone());
-        self.fatal.send(Fatal::SteppedDown(next.node.to_string()));
-        Ok(next)
+        *successor = Some((node, cause));
+    }
+
+    /// Hands over to an orchestrator that hears much more, by the row alone, unless the term is being handed over
+    /// already; returns whether it does.
+    pub(super) fn hand_over_to(&self, fitter: &FitterMember) -> bool {
+        if self.successor().is_some() {
+            return false;
+        }
+        let FitterMember { node, hears, own } = fitter;
+        let (node, hears, serving, leader_hears) = (node.as_str(), *hears, own.serving, own.hears);
+        warn!(node, hears, leader_hears, serving;
+            "this leader hears {leader_hears} of {serving} instances, and does not reach `{node}`, which hears \
+             {hears}: handing over to it");
+        self.choose(fitter.node.clone(), ReleaseCause::Fitness);
+        self.fatal.send(Fatal::LessFit(fitter.node.to_string()));
+        true
     }
 
     /// Forgets a member that is away.

@@ -17,7 +17,7 @@ use crate::actors::fatal::Fatal;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
     Claim, ClaimRight, LeadersWord, LeadershipRow, MembersWord, NodeName, Promotion,
-    PromotionVerdict, RowState,
+    PromotionVerdict, ReleaseCause, RowState,
 };
 use crate::store::{Guard, Look, TakeOver, Taken};
 
@@ -154,6 +154,7 @@ impl Renewals {
             beat: 0,
             state: RowState::Held,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             since: self.clock.wall(),
             version,
             ..row

@@ -24,10 +24,11 @@ use log::{debug, error, info};
 use tokio::sync::mpsc;
 
 use super::calls::FailsafeCalls;
+use super::ears::Ears;
 use super::failsafe::{Failsafe, Known, PAUSE_AFTER_FAILURE};
 use super::holding::Holding;
 use super::neighbourhood::{LOOKS_A_BEAT, away_after};
-use super::orders::Forget;
+use super::orders::{Forget, Orders};
 use super::prover::Prover;
 use super::surroundings::Neighbours;
 use super::view::ClusterView;
@@ -37,8 +38,9 @@ use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, DATABASE};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Admission, AdmissionStep, LeaderFacts, LeadershipLimits, MemberConcerns, MemberRow,
-    MemberWatch, REPLICATION_LOOK, ReplicationConcern, StartFreeze, SteadyTime, is_promoted,
+    Admission, AdmissionStep, Fitness, LeaderFacts, LeadershipLimits, MemberConcerns, MemberRow,
+    MemberWatch, REPLICATION_LOOK, ReplicationConcern, SeenMember, StartFreeze, SteadyTime,
+    is_promoted,
 };
 use crate::store::{Leadership, Renewal, StoreError};
 
@@ -58,6 +60,8 @@ pub(in crate::actors) struct Renewals {
     pub(in crate::actors) neighbours: Option<Arc<dyn Neighbours>>,
     pub(in crate::actors) holding: Holding,
     pub(in crate::actors) freeze: StartFreeze,
+    pub(super) ears: Ears,
+    pub(super) orders: Orders,
 }
 
 /// Renews until another process leads, and carries out orders between two renewals.
@@ -72,6 +76,7 @@ pub(super) async fn renew(renewals: Renewals, mut orders: mpsc::Receiver<Forget>
         ),
         members: MemberWatch::new(away_after(&renewals.limits)),
         concerns: MemberConcerns::default(),
+        fitness: Fitness::new(renewals.clock.since_made(), renewals.ears.pause),
         // Until the members were read, one may be admitted since an earlier term.
         are_members_known: false,
         last_renewal: renewals.prover.moment(),
@@ -114,6 +119,7 @@ pub(super) struct State {
     pub(super) admission: Admission,
     members: MemberWatch,
     concerns: MemberConcerns,
+    fitness: Fitness,
     pub(super) are_members_known: bool,
     /// When the newest renewal that was answered was sent.
     last_renewal: SteadyTime,
@@ -261,8 +267,29 @@ impl Renewals {
         for news in state.concerns.judge(&leader, &seen, now) {
             self.alerts.update(news);
         }
-        self.view.change(|known| known.members = seen);
+        self.view.change(|known| known.members = seen.clone());
+        self.compare_hearing(state, &seen, now).await;
         self.look_at_replication(state, now).await;
+    }
+
+    /// Hands over to a standby that hears much more and is not reached from here.
+    async fn compare_hearing(&self, state: &mut State, members: &[SeenMember], now: Duration) {
+        if !state.fitness.is_concerned(members) {
+            return;
+        }
+        let window = self.view.hearing_window;
+        let own = self.ears.count(&self.clock, window);
+        let Some(fitter) = state.fitness.look(members, own, now) else {
+            return;
+        };
+        let confirmed = self.ears.heard_elsewhere(window).await;
+        if !own.is_surpassed_by(confirmed) {
+            let (node, hears) = (fitter.node.as_str(), fitter.hears);
+            info!(node, hears, confirmed;
+                "`{node}` hears {hears} instances, of which {confirmed} are known here: this leader leads on");
+        } else if self.orders.hand_over_to(&fitter) {
+            self.ears.note(&self.view.me().node, &fitter, &self.clock);
+        }
     }
 
     /// Removes the mark of a loss once streams may start again.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::hearing::Hearing;
 use super::notices::Notices;
 use crate::clock::Clock;
 use crate::domain::ids::{Term, Version};
@@ -19,6 +20,9 @@ use crate::store::{Member, known_schema};
 
 /// The version of what members say to each other.
 const PROTOCOL: i64 = 1;
+
+/// Two of the usual intervals of heartbeats: an instance that beats is heard within it.
+const HEARING_WINDOW: Duration = Duration::from_secs(60);
 
 /// One process and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +138,8 @@ pub struct ClusterView {
     facts: Arc<MemberFacts>,
     /// For how long a leader may go on without the database.
     horizon: Duration,
+    /// How long ago a heartbeat may have come for its instance to count as heard.
+    pub(super) hearing_window: Duration,
     clock: Clock,
     known: Arc<RwLock<Cluster>>,
     claimed: Arc<RwLock<Option<Claimed>>>,
@@ -149,6 +155,8 @@ pub struct ClusterView {
     news: Arc<watch::Sender<u64>>,
     /// What the leader says while it hands over.
     notices: Arc<Notices>,
+    /// What this process hears while it stands by.
+    pub(super) hearing: Arc<Hearing>,
 }
 
 impl ClusterView {
@@ -158,6 +166,7 @@ impl ClusterView {
             me: Arc::new(me),
             facts: Arc::default(),
             horizon,
+            hearing_window: HEARING_WINDOW,
             clock,
             known: Arc::new(RwLock::new(Cluster {
                 role: Role::Joining,
@@ -177,6 +186,7 @@ impl ClusterView {
             database_heard: Arc::default(),
             news: Arc::new(watch::Sender::new(0)),
             notices: Arc::default(),
+            hearing: Arc::default(),
         }
     }
 
@@ -189,6 +199,15 @@ impl ClusterView {
         };
         Self {
             facts: Arc::new(facts),
+            ..self
+        }
+    }
+
+    /// The same, with workers that are asked for a heartbeat so often.
+    #[must_use]
+    pub fn hearing_every(self, interval: Duration) -> Self {
+        Self {
+            hearing_window: interval * 2,
             ..self
         }
     }
@@ -210,6 +229,7 @@ impl ClusterView {
             schema: self.facts.schema.clone(),
             settings: self.facts.settings.clone(),
             prepared,
+            reach: self.reach(),
             protocol: PROTOCOL,
             seen_at: self.clock.wall(),
         }

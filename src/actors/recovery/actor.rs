@@ -6,6 +6,7 @@ use actix::prelude::*;
 
 use super::attempt::Case;
 use super::brake::MassFailureBrake;
+use super::due::{DueSilence, DueSilences};
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
 use super::waiters::Waiters;
@@ -43,6 +44,7 @@ pub struct RecoveryActor {
     /// What the store had open at the start.
     pub(super) left_open: Vec<Incident>,
     pub(super) brake: MassFailureBrake,
+    pub(super) silences: DueSilences,
     pub(super) scorer: Scorer,
     pub(super) deafness: Deafness,
     pub(super) jitter: fastrand::Rng,
@@ -76,12 +78,29 @@ impl RecoveryActor {
             endings: Endings::default(),
             departures: Departures::default(),
             left_open,
+            silences: DueSilences::default(),
             scorer: Scorer::default(),
             jitter: fastrand::Rng::with_seed(settings.jitter_seed),
             waiting: BTreeMap::new(),
             alarm: Alarm::new(|actor| &mut actor.alarm, Self::on_timer),
             sweep: None,
             _vital: vital,
+        }
+    }
+
+    /// An instance is silent for every orchestrator. The brake may hold its recovery.
+    pub(super) fn begin_detected(
+        &mut self,
+        id: &InstanceId,
+        incarnation: Incarnation,
+        entry: Option<&Entry>,
+        ctx: &mut Context<Self>,
+    ) {
+        if !self.is_held(id, ctx) {
+            let cause = entry.map_or(FailureCause::HeartbeatTimeout, |entry| {
+                self.cause_of_silence(entry)
+            });
+            self.wake(id, incarnation, cause, ctx);
         }
     }
 
@@ -92,9 +111,6 @@ impl RecoveryActor {
         cause: FailureCause,
         ctx: &mut Context<Self>,
     ) {
-        if ground(cause) == FenceGround::Silence && self.is_held(id, ctx) {
-            return;
-        }
         let failure = Failure {
             id: id.clone(),
             incarnation,
@@ -113,7 +129,7 @@ impl RecoveryActor {
     /// What a silence that is to be recovered is called: an emergency if it has lasted for so long
     /// and the instance still owns streams.
     pub(super) fn cause_of_silence(&self, entry: &Entry) -> FailureCause {
-        let silent_for = self.links.clock.now().since(entry.last_beat());
+        let silent_for = self.links.clock.now().since(entry.last_sign());
         let silence = silence_after(&self.settings.thresholds, silent_for);
         let is_emergency = silence == Silence::Emergency && entry.standing().held > 0;
         if is_emergency && self.settings.emergency_enabled {
@@ -164,18 +180,27 @@ impl RecoveryActor {
             self.depart(id, ctx);
         }
         for (id, incarnation) in self.brake.look().due {
-            self.begin_held(&id, incarnation, ctx);
+            let due = DueSilence {
+                incarnation,
+                is_released: true,
+            };
+            self.silence_is_due(&id, due, ctx);
         }
         self.arm(ctx);
     }
 
     /// The turn of an instance whose recovery was held has come. It was detected when it passed
     /// its timeout, not now.
-    fn begin_held(&mut self, id: &InstanceId, incarnation: Incarnation, ctx: &mut Context<Self>) {
+    pub(super) fn begin_held(
+        &mut self,
+        id: &InstanceId,
+        incarnation: Incarnation,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(entry) = self.links.registry.get(id) else {
             return;
         };
-        let silent_for = self.links.clock.now().since(entry.last_beat());
+        let silent_for = self.links.clock.now().since(entry.last_sign());
         let failure = Failure {
             id: id.clone(),
             incarnation,
@@ -262,11 +287,11 @@ impl Handler<LivenessChanged> for RecoveryActor {
                 flaps,
             })),
             Effect::BecameSilent | Effect::BecameEmergency => {
-                let entry = self.links.registry.get(&id);
-                let cause = entry.map_or(FailureCause::HeartbeatTimeout, |entry| {
-                    self.cause_of_silence(&entry)
-                });
-                self.wake(&id, incarnation, cause, ctx);
+                let due = DueSilence {
+                    incarnation,
+                    is_released: false,
+                };
+                self.silence_is_due(&id, due, ctx);
             }
         }
     }

@@ -87,7 +87,7 @@ impl MassFailureBrake {
         let registry = &self.registry;
         let verdict = self
             .machine
-            .expired(entry.id(), entry.last_beat(), now, || {
+            .expired(entry.id(), entry.last_sign(), now, || {
                 registry.map(sighting)
             });
         if let Verdict::Engaged(_) = verdict {
@@ -235,7 +235,7 @@ fn sighting(entry: &Entry) -> Sighting {
         incarnation: standing.incarnation,
         status: standing.watched_as(),
         held: standing.held,
-        last_beat: entry.last_beat(),
+        last_beat: entry.last_sign(),
         serving_since: entry.serving_since(),
     }
 }

@@ -12,6 +12,7 @@ use crate::actors::db_breaker::StoreGate;
 use crate::actors::event_outbox::EventOutbox;
 use crate::actors::fatal::FatalSender;
 use crate::actors::fleet::FleetActor;
+use crate::actors::leadership::WitnessReader;
 use crate::actors::registry::{Entry, Registry};
 use crate::actors::supervisor::Supervisor;
 use crate::actors::telemetry::Telemetry;
@@ -35,6 +36,8 @@ pub struct RecoveryLinks {
     pub(in crate::actors) fatal: FatalSender,
     /// Lets one check of the invariants at a time read the whole store.
     pub(in crate::actors) checks: Arc<Semaphore>,
+    /// What other orchestrators heard.
+    pub(in crate::actors) witnesses: WitnessReader,
     /// What is added to a lease for clocks that drift.
     pub(in crate::actors) lease_margin: Duration,
 }

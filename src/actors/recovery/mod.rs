@@ -6,7 +6,7 @@
 //! and save, verify, end the incident. What could not be saved is tried again later. The order is
 //! in the types of `domain/recovery`; what is under way is in its machine.
 //!
-//! `reconfirm` takes the first steps, `attempt` the others, and `outcome` decides what follows;
+//! `silences` asks other orchestrators before an instance fails for silence; `reconfirm` takes the first steps, `attempt` the others, and `outcome` decides what follows;
 //! `finish` is what is left once the moves are saved; `orders` and `emergency` are what people ask for, `record` is what is written down afterwards
 //! and taken up after a start, `departure` is who leaves for good, `sweep` finds what was lost, `scorer` collects what machines say of
 //! themselves.
@@ -17,6 +17,7 @@ mod brake;
 mod brake_orders;
 mod check;
 mod departure;
+mod due;
 mod emergency;
 mod finish;
 mod fleet_calls;
@@ -26,6 +27,7 @@ mod outcome;
 mod reconfirm;
 mod record;
 mod scorer;
+mod silences;
 mod stopwatch;
 mod sweep;
 mod under_way;

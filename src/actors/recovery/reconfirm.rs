@@ -64,7 +64,7 @@ impl RecoveryActor {
         let culpable = self.culpable(&failure, &entry, earlier.is_some());
         let is_new = earlier.is_none();
         let watch = Stopwatch::start(clock);
-        let last_heartbeat = entry.last_beat_wall();
+        let last_heartbeat = entry.last_sign_wall(clock);
         let actor = entry.actor();
         let request = async move {
             match actor {
@@ -147,7 +147,7 @@ impl RecoveryActor {
     fn culpable(&mut self, failure: &Failure, entry: &Entry, is_resumed: bool) -> Option<Culpable> {
         let clock = &self.links.clock;
         self.deafness.look(clock.now(), clock.lost());
-        let last_beat = entry.last_beat();
+        let last_beat = entry.last_sign();
         Culpable::of(&FailureFacts {
             cause: failure.cause,
             last_beat: clock.wall() - clock.now().since(last_beat),

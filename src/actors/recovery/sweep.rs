@@ -4,6 +4,7 @@
 use actix::prelude::*;
 
 use super::actor::RecoveryActor;
+use super::due::DueSilence;
 use super::links::RecoveryLinks;
 use super::walk::{PAUSE, SLICE, SweepAt};
 use crate::actors::alerts::AskOpen;
@@ -16,7 +17,7 @@ use crate::domain::commands::{
     ClearSuspicion, ForgetFailed, PlaceWaiting, ReturnInstance, SuspectInstance,
 };
 use crate::domain::incident::FailureCause;
-use crate::domain::liveness::silence_after;
+use crate::domain::liveness::silence_unless_witnessed;
 use crate::domain::sweep::{Belief, Correction, correction};
 use crate::domain::withdrawal::WithdrawalCause;
 
@@ -56,7 +57,12 @@ impl RecoveryActor {
     fn put_right(&mut self, entry: &Entry, ctx: &mut Context<Self>) {
         let standing = entry.standing();
         let (id, incarnation) = (entry.id().clone(), standing.incarnation);
-        let silent_for = self.links.clock.now().since(entry.last_beat());
+        let now = self.links.clock.now();
+        let silence = silence_unless_witnessed(
+            &self.settings.thresholds,
+            now.since(entry.last_beat()),
+            now.since(entry.last_sign()),
+        );
         let belief = Belief {
             status: standing.watched_as(),
             held: standing.held,
@@ -64,15 +70,18 @@ impl RecoveryActor {
                 standing.withdrawn,
                 Some(WithdrawalCause::Failure | WithdrawalCause::Emergency)
             ),
-            silence: silence_after(&self.settings.thresholds, silent_for),
+            silence,
             has_beaten: entry.has_beaten_since_status(),
         };
         let fleet = &self.links.fleet;
         match correction(&belief) {
             None => {}
             Some(Correction::Recover(FailureCause::HeartbeatTimeout)) => {
-                let cause = self.cause_of_silence(entry);
-                self.wake(&id, incarnation, cause, ctx);
+                let due = DueSilence {
+                    incarnation,
+                    is_released: false,
+                };
+                self.silence_is_due(&id, due, ctx);
             }
             Some(Correction::Recover(cause)) => self.wake(&id, incarnation, cause, ctx),
             Some(Correction::Suspect) => {

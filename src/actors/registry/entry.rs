@@ -46,6 +46,8 @@ const NEVER: u64 = u64::MAX;
 pub struct Entry {
     id: InstanceId,
     last_beat: AtomicU64,
+    /// When another orchestrator last heard it; 0 for never.
+    witnessed: AtomicU64,
     last_beat_wall: AtomicI64,
     serving_since: AtomicU64,
     fenced: AtomicBool,
@@ -81,6 +83,7 @@ impl Entry {
         Self {
             id,
             last_beat: AtomicU64::new(beat.as_micros()),
+            witnessed: AtomicU64::new(0),
             last_beat_wall: AtomicI64::new(wall.as_micros()),
             serving_since: AtomicU64::new(beat.as_micros()),
             fenced: AtomicBool::new(false),
@@ -115,6 +118,31 @@ impl Entry {
         }
     }
 
+    /// Notes that another orchestrator heard the instance at this moment. It does not fail before that is as old as
+    /// the timeout, and is late all the same.
+    pub(in crate::actors) fn witness(&self, at: Timestamp) {
+        self.witnessed.fetch_max(at.as_micros(), Ordering::AcqRel);
+    }
+
+    /// When another orchestrator last heard it.
+    pub(in crate::actors) fn witnessed(&self) -> Timestamp {
+        Timestamp::from_micros(self.witnessed.load(Ordering::Acquire))
+    }
+
+    /// The last sign of life on running time, whichever orchestrator heard it.
+    pub fn last_sign(&self) -> Timestamp {
+        self.last_beat().max(self.witnessed())
+    }
+
+    /// The last sign of life as the world's clocks show it, whichever orchestrator heard it.
+    pub(in crate::actors) fn last_sign_wall(&self, clock: &Clock) -> WallTime {
+        if self.witnessed() > self.last_beat() {
+            clock.wall() - clock.now().since(self.witnessed())
+        } else {
+            self.last_beat_wall()
+        }
+    }
+
     /// The last sign of life on running time; for an instance that was loaded, the start.
     pub fn last_beat(&self) -> Timestamp {
         Timestamp::from_micros(self.last_beat.load(Ordering::Acquire))
@@ -128,8 +156,10 @@ impl Entry {
     /// How long ago the last sign of life was. A wall time that was shown twice may seem younger
     /// than it is, and an instance that was loaded has none on running time: the greater is right.
     pub fn silence(&self, clock: &Clock) -> Duration {
-        let since_beat = clock.now().since(self.last_beat());
-        since_beat.max(clock.age(self.last_beat_wall()))
+        let now = clock.now();
+        let since_beat = now.since(self.last_beat());
+        let unheard_for = since_beat.max(clock.age(self.last_beat_wall()));
+        unheard_for.min(now.since(self.witnessed()))
     }
 
     /// Whether it has beaten since its saved state was last changed, or since the start.
@@ -152,6 +182,7 @@ impl Entry {
         let saved = self.standing().saved();
         let mut machine = LivenessMachine::new(thresholds, saved, self.last_beat())
             .watched_since(self.serving_since());
+        machine.witness(self.witnessed());
         if self.is_fenced() {
             machine.fence_regardless();
         }

@@ -2,27 +2,21 @@
 //! many requests wait.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::leadership::ClusterView;
 use crate::domain::leadership::{
-    CarryLimits, Circumstances, Destination, ECHO_HORIZON, Echoes, LeaderLink, LeadershipRow,
-    MOST_HELD, MOST_LONG, RowState, SteadyTime,
+    CarryLimits, Circumstances, Destination, Echoes, LeaderLink, LeadershipRow, MOST_HELD,
+    MOST_LONG, SteadyTime,
 };
-
-/// A leader that lives renews its row at least so often.
-const LONGEST_BEAT: Duration = Duration::from_secs(3);
 
 /// The shared part.
 #[derive(Debug)]
 pub(in crate::http) struct Forwarder {
     view: ClusterView,
     limits: CarryLimits,
-    link: Mutex<LeaderLink>,
-    echoes: Mutex<Echoes>,
     held: AtomicUsize,
     long: Arc<Semaphore>,
     has_stood_by: AtomicBool,
@@ -32,18 +26,12 @@ pub(in crate::http) struct Forwarder {
     is_closing: AtomicBool,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Forwarder {
     /// Of a process that has not stood by yet.
     pub(in crate::http) fn new(view: ClusterView, limits: CarryLimits) -> Self {
         Self {
             view,
             limits,
-            link: Mutex::default(),
-            echoes: Mutex::default(),
             held: AtomicUsize::new(0),
             long: Arc::new(Semaphore::new(MOST_LONG)),
             has_stood_by: AtomicBool::new(false),
@@ -64,7 +52,7 @@ impl Forwarder {
 
     /// The moment on steady time.
     pub(in crate::http) fn moment(&self) -> SteadyTime {
-        SteadyTime::new(self.view.clock().since_made())
+        self.view.moment()
     }
 
     /// Notes that another process leads: requests are carried from now on, also while this process takes
@@ -124,23 +112,21 @@ impl Forwarder {
     }
 
     pub(in crate::http) fn link(&self) -> MutexGuard<'_, LeaderLink> {
-        locked(&self.link)
+        self.view.link()
     }
 
     pub(in crate::http) fn echoes(&self) -> MutexGuard<'_, Echoes> {
-        locked(&self.echoes)
+        self.view.echoes()
     }
 
     /// The row of the leader, if another process holds it.
     pub(in crate::http) fn leader(&self) -> Option<LeadershipRow> {
-        let row = self.view.leader()?;
-        (row.state == RowState::Held && row.run != self.view.me().run).then_some(row)
+        self.view.other_leader()
     }
 
     /// The leader that is reached.
     pub(super) fn reached(&self) -> Option<LeadershipRow> {
-        let row = self.leader()?;
-        self.link().reaches(row.term, self.moment()).then_some(row)
+        self.view.reached_leader()
     }
 
     /// Returns whether a leader is reached that was sure of its term.
@@ -150,23 +136,9 @@ impl Forwarder {
         leader.is_some_and(|row| self.link().reaches_proven(row.term, now))
     }
 
-    /// Returns whether the leader was heard lately, or the database while no leader renews its row. A leader that
-    /// lives and is not reached from here does not hear of what is echoed here: workers must go elsewhere.
+    /// Returns whether a leader will know of a heartbeat that is echoed now. Otherwise workers must go elsewhere.
     pub(in crate::http) fn hears(&self) -> bool {
-        let lately =
-            |silence: Option<Duration>| silence.is_some_and(|silence| silence <= ECHO_HORIZON);
-        let hears_database = lately(self.view.database_silent_for()) && !self.leader_lives();
-        lately(self.link().silent_for(self.moment())) || hears_database
-    }
-
-    /// Returns whether another process renews its row.
-    fn leader_lives(&self) -> bool {
-        let Some((row, since)) = self.view.now().leader else {
-            return false;
-        };
-        let unchanged = self.view.clock().since_made().saturating_sub(since);
-        let is_another = row.state == RowState::Held && row.run != self.view.me().run;
-        is_another && unchanged <= LONGEST_BEAT
+        self.view.heard().will_be_known()
     }
 
     /// Returns whether heartbeats are answered here: by the leader, or by an echo.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::domain::ids::{Epoch, Term, Version};
 use crate::domain::leadership::{
-    AdmissionStep, Claim, FleetMoment, JudgingSettings, LeadershipRow, MemberRow, NodeName,
-    Replication, RunId, SchemaVersion, WalTimeline,
+    AdmissionStep, Claim, FleetMoment, JudgingSettings, LeadershipRow, Life, MemberRow, NodeName,
+    Reach, ReleaseCause, Replication, RunId, SchemaVersion, WalTimeline, Witness,
 };
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
@@ -66,6 +66,8 @@ pub struct Member {
     pub settings: JudgingSettings,
     /// The version of the fleet that it has read ahead.
     pub prepared: Option<Version>,
+    /// How far it reaches.
+    pub reach: Reach,
     /// The version of what members say to each other.
     pub protocol: i64,
     /// When it said so.
@@ -199,7 +201,21 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
     /// `InDoubt` if it may be removed. Repeating is harmless.
     async fn end_loss(&self, term: Term, run: RunId) -> Result<bool, StoreError>;
 
-    /// Releases the term, to `successor` or to any orchestrator.
+    /// Writes heartbeats that `node` heard for a leader that it does not reach, in one statement. Of each life the
+    /// newest stays. Instances that are not registered are passed over. Each instance is named once.
+    ///
+    /// # Errors
+    /// If the database cannot be reached. Repeating is harmless, with the ages of the repetition.
+    async fn witness(&self, node: &NodeName, beats: &[Witness]) -> Result<(), StoreError>;
+
+    /// Reads what members heard of these lives, in one statement: what named the life or none, with its age by the
+    /// clock of the database. Rows from the future are left out.
+    ///
+    /// # Errors
+    /// If the database cannot be reached.
+    async fn witnessed(&self, lives: &[Life]) -> Result<Vec<Witness>, StoreError>;
+
+    /// Releases the term, to `successor` or to any orchestrator, and says why.
     ///
     /// # Errors
     /// `InDoubt` if it may be given up. Repeating is harmless.
@@ -208,5 +224,6 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError>;
 }

@@ -16,4 +16,7 @@ mod rows;
 pub use contract::{
     Leadership, Look, Member, Origin, Release, Renewal, TakeOver, Taken, TakenFleet,
 };
-pub(super) use rows::{AdmissionFound, LookFound, MemberFound, OriginFound, RenewalFound};
+pub(super) use rows::{
+    AdmissionFound, LookFound, MemberFound, NO_LIFE, OriginFound, RenewalFound, WitnessFound,
+    age_micros,
+};

@@ -1,13 +1,15 @@
-//! The rows of `leadership` and `members` as they are read.
+//! The rows of `leadership`, `members` and `witnessed` as they are read.
+
+use std::time::Duration;
 
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::contract::{Look, Origin, Renewal};
-use crate::domain::ids::{Term, Version};
+use crate::domain::ids::{Incarnation, InstanceId, Term, Version};
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, MemberRow, MemberSecret, NodeName, RowState, RunId,
-    SchemaVersion, WalTimeline,
+    JudgingSettings, LeadershipRow, MemberRow, MemberSecret, NodeName, Reach, ReleaseCause,
+    RowState, RunId, SchemaVersion, WalTimeline, Witness,
 };
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
@@ -46,6 +48,8 @@ pub(in crate::store) struct LookFound {
     state: String,
     #[diesel(sql_type = Nullable<Text>)]
     successor: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    release_cause: Option<String>,
     #[diesel(sql_type = Text)]
     address: String,
     #[diesel(sql_type = Text)]
@@ -85,6 +89,7 @@ impl TryFrom<LookFound> for Look {
                 beat: found.beat,
                 state,
                 successor: found.successor.map(NodeName::new),
+                release_cause: ReleaseCause::of_word(found.release_cause.as_deref()),
                 address: found.address,
                 public_url: found.public_url,
                 secret: MemberSecret::new(found.secret),
@@ -138,6 +143,10 @@ pub(in crate::store) struct MemberFound {
     /// 1 if it is admitted to the newest term.
     #[diesel(sql_type = BigInt)]
     admitted: i64,
+    #[diesel(sql_type = BigInt)]
+    hears: i64,
+    #[diesel(sql_type = Bool)]
+    reaches_leader: bool,
 }
 
 impl From<MemberFound> for MemberRow {
@@ -152,6 +161,10 @@ impl From<MemberFound> for MemberRow {
             settings: JudgingSettings::parse(&found.settings),
             beat: found.beat,
             is_admitted: found.admitted == 1,
+            reach: Reach {
+                reaches_leader: found.reaches_leader,
+                hears: u64::try_from(found.hears).unwrap_or(0),
+            },
         }
     }
 }
@@ -166,5 +179,38 @@ pub(in crate::store) struct AdmissionFound {
 impl AdmissionFound {
     pub(in crate::store) fn term(&self) -> Option<Term> {
         self.admitted.map(Term::new)
+    }
+}
+
+/// Stands in `witnessed` for a heartbeat that named no life.
+pub(in crate::store) const NO_LIFE: i64 = 0;
+
+/// The age of a heartbeat that is written, in microseconds.
+pub(in crate::store) fn age_micros(witness: &Witness) -> i64 {
+    i64::try_from(witness.age.as_micros()).unwrap_or(i64::MAX / 2)
+}
+
+/// A row of `witnessed`.
+#[derive(Debug, QueryableByName)]
+pub(in crate::store) struct WitnessFound {
+    #[diesel(sql_type = Text)]
+    instance_id: String,
+    #[diesel(sql_type = BigInt)]
+    incarnation: i64,
+    /// In microseconds, by the clock of the database.
+    #[diesel(sql_type = BigInt)]
+    age: i64,
+}
+
+impl WitnessFound {
+    /// Returns what the row says; `None` if it is from the future: the clock of the database was set back.
+    pub(in crate::store) fn witness(self) -> Option<Witness> {
+        let age = u64::try_from(self.age).ok()?;
+        let named = (self.incarnation != NO_LIFE).then_some(self.incarnation);
+        Some(Witness {
+            id: InstanceId::new(self.instance_id),
+            incarnation: named.map(Incarnation::new),
+            age: Duration::from_micros(age),
+        })
     }
 }

@@ -43,6 +43,11 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Sets the time by which the store tells the age of what members heard. It stands still otherwise.
+    pub fn set_database_time(&self, now: WallTime) {
+        self.tables().time = now;
+    }
+
     /// Returns the tables, even if a test panicked while it held them: every write below happens as
     /// a whole or not at all.
     pub(super) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -358,6 +363,10 @@ impl Store for MemoryStore {
         let instances = &tables.instances;
         drop_rows(&mut tables.beats, &mut left, |id, _| {
             !instances.contains_key(id)
+        });
+        drop_rows(&mut tables.seat.witnessed, &mut left, |(id, life), _| {
+            let current = instances.get(id).map(|row| row.incarnation);
+            current.is_none_or(|current| life.is_some_and(|life| life != current))
         });
         Ok((step - left) as u64)
     }

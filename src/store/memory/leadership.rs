@@ -8,8 +8,8 @@ use super::seat::Membership;
 use super::tables::Tables;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AdmissionStep, Claim, FleetMoment, LeadershipRow, MemberRow, NodeName, RowState, RunId,
-    SchemaVersion, Succession,
+    AdmissionStep, Claim, FleetMoment, LeadershipRow, Life, MemberRow, NodeName, ReleaseCause,
+    RowState, RunId, SchemaVersion, Succession, Witness,
 };
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
@@ -105,6 +105,7 @@ impl Leadership for MemoryStore {
             schema: member.schema.clone(),
             settings: member.settings.clone(),
             beat: known.map_or(0, |known| known.beat + 1),
+            reach: member.reach,
         };
         tables.seat.members.insert(member.node.clone(), membership);
         Ok(())
@@ -139,6 +140,7 @@ impl Leadership for MemoryStore {
             settings: member.settings.clone(),
             beat: member.beat,
             is_admitted: member.admitted == Some(tables.term),
+            reach: member.reach,
         };
         Ok(members.map(row).collect())
     }
@@ -178,16 +180,53 @@ impl Leadership for MemoryStore {
         Ok(self.tables().is_held(term, run))
     }
 
+    async fn witness(&self, _: &NodeName, beats: &[Witness]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let now = tables.time;
+        for beat in beats {
+            if !tables.instances.contains_key(&beat.id) {
+                continue;
+            }
+            let heard = now - beat.age;
+            let key = (beat.id.clone(), beat.incarnation);
+            let known = tables.seat.witnessed.entry(key).or_insert(heard);
+            if heard > *known || *known > now {
+                *known = heard;
+            }
+        }
+        Ok(())
+    }
+
+    async fn witnessed(&self, lives: &[Life]) -> Result<Vec<Witness>, StoreError> {
+        let tables = self.tables();
+        let now = tables.time;
+        let keys = lives.iter().flat_map(|life| {
+            [None, Some(life.incarnation)].map(|incarnation| (life.id.clone(), incarnation))
+        });
+        let found = keys.filter_map(|key| {
+            let heard = *tables.seat.witnessed.get(&key)?;
+            let (id, incarnation) = key;
+            (heard <= now).then(|| Witness {
+                id,
+                incarnation,
+                age: now.since(heard),
+            })
+        });
+        Ok(found.collect())
+    }
+
     async fn release(
         &self,
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
         let mut tables = self.tables();
         if tables.is_held(term, run) {
             tables.seat.state = RowState::Released;
             tables.seat.successor = successor.cloned();
+            tables.seat.release_cause = cause;
             tables.seat.beat += 1;
         }
         let row = tables.row();

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::ids::{Term, Version};
+use crate::domain::ids::{Incarnation, InstanceId, Term, Version};
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, MemberSecret, NodeName, RowState, RunId, SchemaVersion,
+    JudgingSettings, LeadershipRow, MemberSecret, NodeName, Reach, ReleaseCause, RowState, RunId,
+    SchemaVersion,
 };
 use crate::domain::time::WallTime;
 
@@ -16,11 +17,14 @@ pub(super) struct Seat {
     pub(super) beat: i64,
     pub(super) state: RowState,
     pub(super) successor: Option<NodeName>,
+    pub(super) release_cause: ReleaseCause,
     pub(super) address: String,
     pub(super) public_url: String,
     pub(super) secret: MemberSecret,
     pub(super) since: WallTime,
     pub(super) members: BTreeMap<NodeName, Membership>,
+    /// When a life, or an instance whose worker names none, was heard by a member that does not reach the leader.
+    pub(super) witnessed: BTreeMap<(InstanceId, Option<Incarnation>), WallTime>,
 }
 
 /// What a take-over goes by of a member.
@@ -34,6 +38,7 @@ pub(super) struct Membership {
     pub(super) schema: SchemaVersion,
     pub(super) settings: JudgingSettings,
     pub(super) beat: i64,
+    pub(super) reach: Reach,
 }
 
 impl Default for Seat {
@@ -45,11 +50,13 @@ impl Default for Seat {
             beat: 0,
             state: RowState::Released,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             address: String::new(),
             public_url: String::new(),
             secret: MemberSecret::default(),
             since: WallTime::default(),
             members: BTreeMap::new(),
+            witnessed: BTreeMap::new(),
         }
     }
 }
@@ -59,6 +66,7 @@ impl Seat {
     pub(super) fn vacate(&mut self) {
         *self = Self {
             members: std::mem::take(&mut self.members),
+            witnessed: std::mem::take(&mut self.witnessed),
             secret: std::mem::take(&mut self.secret),
             ..Self::default()
         };
@@ -72,6 +80,7 @@ impl Seat {
             beat: self.beat,
             state: self.state,
             successor: self.successor.clone(),
+            release_cause: self.release_cause,
             address: self.address.clone(),
             public_url: self.public_url.clone(),
             secret: self.secret.clone(),

@@ -32,6 +32,8 @@ pub(super) struct Tables {
     pub(super) version: Version,
     pub(super) counter: Epoch,
     pub(super) seat: Seat,
+    /// What the store shows as the time of the database; it stands still until it is set.
+    pub(super) time: WallTime,
     pub(super) instances: BTreeMap<InstanceId, Arc<Instance>>,
     pub(super) streams: BTreeMap<StreamId, Arc<Stream>>,
     pub(super) places: BTreeMap<StreamId, Place>,

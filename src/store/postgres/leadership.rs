@@ -25,10 +25,11 @@ use super::label;
 use super::leading::{self, Claimed};
 use super::own_runtime::OwnRuntime;
 use super::replication;
+use super::witnesses;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, Replication, RunId, Succession,
-    WalTimeline,
+    AdmissionStep, Claim, LeadershipRow, Life, MemberRow, NodeName, ReleaseCause, Replication,
+    RunId, Succession, WalTimeline, Witness,
 };
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
@@ -384,15 +385,32 @@ impl Leadership for PostgresLeadership {
         .await
     }
 
+    async fn witness(&self, node: &NodeName, beats: &[Witness]) -> Result<(), StoreError> {
+        let (node, beats) = (node.clone(), beats.to_vec());
+        self.call(Access::Write, move |c| {
+            async move { witnesses::witness(c, &node, &beats).await }.boxed()
+        })
+        .await
+    }
+
+    async fn witnessed(&self, lives: &[Life]) -> Result<Vec<Witness>, StoreError> {
+        let lives = lives.to_vec();
+        self.call(Access::Read, move |c| {
+            async move { witnesses::witnessed(c, &lives).await }.boxed()
+        })
+        .await
+    }
+
     async fn release(
         &self,
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
         let successor = successor.cloned();
         self.call(Access::Write, move |c| {
-            async move { leading::release(c, term, run, successor.as_ref()).await }.boxed()
+            async move { leading::release(c, term, run, successor.as_ref(), cause).await }.boxed()
         })
         .await
     }

@@ -6,13 +6,13 @@
 //! values have to ascend in the text: SQLite counts them as they appear.
 
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl};
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::dialect::{Connection, ORIGIN, RunQueryDsl};
 use crate::domain::ids::{Epoch, Term, Version};
 use crate::domain::leadership::{
-    AdmissionStep, Claim, FleetMoment, LeadershipRow, MemberRow, NodeName, RowState, RunId,
-    Succession, VERSION_JUMP,
+    AdmissionStep, Claim, FleetMoment, LeadershipRow, MemberRow, NodeName, ReleaseCause, RowState,
+    RunId, Succession, VERSION_JUMP,
 };
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
@@ -35,7 +35,7 @@ pub(super) enum Claimed {
 
 pub(super) async fn look(c: &mut Connection) -> Result<Option<Look>, StoreError> {
     let found: Option<LookFound> = diesel::sql_query(format!(
-        "SELECT l.term, l.node, l.run, l.beat, l.state, l.successor, l.address, l.public_url, \
+        "SELECT l.term, l.node, l.run, l.beat, l.state, l.successor, l.release_cause, l.address, l.public_url, \
          l.secret, l.since, l.after_loss, f.version, \
          COALESCE((SELECT MAX(version) FROM __diesel_schema_migrations), '') AS schema, {ORIGIN} FROM leadership l, fleet_state f WHERE l.id = 1 AND f.id = 1"
     ))
@@ -93,7 +93,7 @@ pub(super) async fn claim(c: &mut Connection, claim: &Claim) -> Result<Claimed, 
     let succession = Succession::new(row, origin.timeline)?;
     diesel::sql_query(
         "UPDATE leadership SET term = $1, node = $2, run = $3, beat = 0, state = 'held', \
-         successor = NULL, address = $4, public_url = $5, \
+         successor = NULL, release_cause = NULL, address = $4, public_url = $5, \
          secret = CASE secret WHEN '' THEN $6 ELSE secret END, since = $7 WHERE id = 1",
     )
     .bind::<BigInt, _>(succession.term().get())
@@ -207,7 +207,7 @@ pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), Stor
     diesel::sql_query(
         "INSERT INTO members (node, run, address, public_url, release, protocol, beat, admitted, \
              prepared, hears, reaches_leader, seen_at, schema_version, settings) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0, NULL, $7, 0, FALSE, $8, $9, $10) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, NULL, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (node) DO UPDATE SET run = excluded.run, address = excluded.address, \
              public_url = excluded.public_url, release = excluded.release, \
              protocol = excluded.protocol, beat = members.beat + 1, prepared = excluded.prepared, \
@@ -222,6 +222,8 @@ pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), Stor
     .bind::<Text, _>(member.release.as_str())
     .bind::<BigInt, _>(member.protocol)
     .bind::<Nullable<BigInt>, _>(member.prepared.map(Version::get))
+    .bind::<BigInt, _>(i64::try_from(member.reach.hears).unwrap_or(i64::MAX))
+    .bind::<Bool, _>(member.reach.reaches_leader)
     .bind::<BigInt, _>(member.seen_at.as_micros())
     .bind::<Text, _>(member.schema.as_str())
     .bind::<Text, _>(member.settings.to_text())
@@ -256,6 +258,7 @@ pub(super) async fn members(c: &mut Connection) -> Result<Vec<MemberRow>, StoreE
     let found: Vec<MemberFound> = diesel::sql_query(
         "SELECT m.node, m.run, m.address, m.public_url, m.release, m.schema_version AS schema, \
              m.settings, m.beat, \
+             m.hears, m.reaches_leader, \
              CAST(CASE WHEN m.admitted = l.term THEN 1 ELSE 0 END AS BIGINT) AS admitted \
          FROM members m, leadership l WHERE l.id = 1 ORDER BY m.node",
     )
@@ -329,12 +332,14 @@ pub(super) async fn release(
     term: Term,
     run: RunId,
     successor: Option<&NodeName>,
+    cause: ReleaseCause,
 ) -> Result<Release, StoreError> {
     diesel::sql_query(
-        "UPDATE leadership SET state = 'released', successor = $1, beat = beat + 1 \
-         WHERE id = 1 AND term = $2 AND run = $3 AND state = 'held'",
+        "UPDATE leadership SET state = 'released', successor = $1, release_cause = $2, \
+         beat = beat + 1 WHERE id = 1 AND term = $3 AND run = $4 AND state = 'held'",
     )
     .bind::<Nullable<Text>, _>(successor.map(NodeName::as_str))
+    .bind::<Nullable<Text>, _>(cause.word())
     .bind::<BigInt, _>(term.get())
     .bind::<BigInt, _>(run.get())
     .execute(c)

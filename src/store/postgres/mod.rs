@@ -28,6 +28,7 @@ mod sqlstate;
 mod tls;
 mod url;
 mod webhooks;
+mod witnesses;
 
 pub use adapter::PostgresStore;
 pub use leadership::PostgresLeadership;

@@ -5,8 +5,11 @@ use async_trait::async_trait;
 
 use super::adapter::SqliteStore;
 use super::leading::{self, Claimed};
+use super::witnesses;
 use crate::domain::ids::Term;
-use crate::domain::leadership::{AdmissionStep, Claim, MemberRow, NodeName, RunId};
+use crate::domain::leadership::{
+    AdmissionStep, Claim, Life, MemberRow, NodeName, ReleaseCause, RunId, Witness,
+};
 use crate::store::error::StoreError;
 use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver};
 
@@ -69,14 +72,26 @@ impl Leadership for SqliteStore {
         self.write(move |c| leading::end_loss(c, term, run)).await
     }
 
+    async fn witness(&self, node: &NodeName, beats: &[Witness]) -> Result<(), StoreError> {
+        let (node, beats) = (node.clone(), beats.to_vec());
+        self.write(move |c| witnesses::witness(c, &node, &beats))
+            .await
+    }
+
+    async fn witnessed(&self, lives: &[Life]) -> Result<Vec<Witness>, StoreError> {
+        let lives = lives.to_vec();
+        self.read(move |c| witnesses::witnessed(c, &lives)).await
+    }
+
     async fn release(
         &self,
         term: Term,
         run: RunId,
         successor: Option<&NodeName>,
+        cause: ReleaseCause,
     ) -> Result<Release, StoreError> {
         let successor = successor.cloned();
-        self.write(move |c| leading::release(c, term, run, successor.as_ref()))
+        self.write(move |c| leading::release(c, term, run, successor.as_ref(), cause))
             .await
     }
 }

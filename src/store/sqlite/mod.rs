@@ -26,6 +26,7 @@ mod place;
 #[cfg(test)]
 mod plans;
 mod webhooks;
+mod witnesses;
 
 pub use adapter::SqliteStore;
 pub(super) use adapter::{migrate, revert_last};

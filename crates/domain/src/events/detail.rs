@@ -58,6 +58,17 @@ pub(super) fn sentence(event: &Event) -> String {
              {reason}",
             action.as_str()
         ),
+        Event::LeaderHandedOver {
+            from,
+            to,
+            hears,
+            leader_hears,
+            serving,
+            ..
+        } => format!(
+            "`{from}` handed the leadership over to `{to}`, which hears {hears} of {serving} instances; \
+             `{from}` heard {leader_hears}"
+        ),
         Event::AlertAcknowledged {
             alert,
             alert_kind,

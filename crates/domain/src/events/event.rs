@@ -178,6 +178,21 @@ pub enum Event {
         /// When it was given.
         ordered_at: WallTime,
     },
+    /// The leader hands over to another orchestrator, because that one hears many instances and the leader few.
+    LeaderHandedOver {
+        /// The node of the leader.
+        from: String,
+        /// The node that leads from then on.
+        to: String,
+        /// How many instances that one heard lately.
+        hears: u64,
+        /// How many the leader heard.
+        leader_hears: u64,
+        /// How many instances serve.
+        serving: u64,
+        /// When it was decided.
+        at: WallTime,
+    },
     /// An operator has seen an alert. The time is its own, as of the two that follow.
     AlertAcknowledged {
         alert: AlertId,

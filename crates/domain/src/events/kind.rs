@@ -22,6 +22,7 @@ impl Event {
         "mass_failure_held",
         "mass_failure_ended",
         "brake_ordered",
+        "leader_handed_over",
         "alert_acknowledged",
         "silence_added",
         "silence_ended",
@@ -88,6 +89,7 @@ impl Event {
             Self::MassFailureHeld { .. } => "mass_failure_held",
             Self::MassFailureEnded { .. } => "mass_failure_ended",
             Self::BrakeOrdered { .. } => "brake_ordered",
+            Self::LeaderHandedOver { .. } => "leader_handed_over",
             Self::AlertAcknowledged { .. } => "alert_acknowledged",
             Self::SilenceAdded { .. } => "silence_added",
             Self::SilenceEnded { .. } => "silence_ended",
@@ -161,6 +163,7 @@ impl Event {
             Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::LeaderHandedOver { .. }
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
@@ -211,6 +214,7 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::LeaderHandedOver { .. }
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }

@@ -37,6 +37,7 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::LeaderHandedOver { .. }
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
@@ -137,6 +138,7 @@ impl Event {
             }
             | Self::StreamWithdrawn { .. } => Requester::Operator,
             Self::InstanceSuspected { .. }
+            | Self::LeaderHandedOver { .. }
             | Self::InstanceFailed { .. }
             | Self::InstanceTrusted { .. }
             | Self::InstanceFlapping { .. }
@@ -207,6 +209,7 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::LeaderHandedOver { .. }
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }

@@ -82,6 +82,7 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::LeaderHandedOver { .. }
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
@@ -315,6 +316,7 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::LeaderHandedOver { .. }
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }

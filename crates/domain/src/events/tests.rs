@@ -221,6 +221,10 @@ const DETAILS: &[(&str, &str)] = &[
         "an operator gave the mass-failure brake the order `release`, with the hold until 2023-11-14T22:13:20.000000Z: seen",
     ),
     (
+        r#"{"kind":"leader_handed_over","from":"a","to":"b","hears":9,"leader_hears":1,"serving":10,"at":1}"#,
+        "`a` handed the leadership over to `b`, which hears 9 of 10 instances; `a` heard 1",
+    ),
+    (
         r#"{"kind":"alert_acknowledged","alert":5,"alert_kind":"flapping","subject":"a","by":"operator","note":"mine","ordered_at":1}"#,
         "an operator acknowledged alert 5 (flapping of a): mine",
     ),

@@ -210,7 +210,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leadership::{JudgingSettings, SchemaVersion};
+    use crate::leadership::{JudgingSettings, Reach, SchemaVersion};
 
     const AWAY: Duration = Duration::from_secs(10);
     const HORIZON: Duration = Duration::from_secs(3_600);
@@ -230,6 +230,7 @@ mod tests {
             settings: JudgingSettings::default(),
             beat,
             is_admitted,
+            reach: Reach::default(),
         }
     }
 

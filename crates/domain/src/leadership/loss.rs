@@ -66,7 +66,7 @@ mod tests {
     use crate::ids::{AssignmentVersion, Term, Version};
     use crate::leadership::{
         Claim, ClaimRight, LeadersWord, LeadershipRow, MemberSecret, NodeName, ProofClock,
-        RowState, RunId, SteadyTime, Succession, WalTimeline,
+        ReleaseCause, RowState, RunId, SteadyTime, Succession, WalTimeline,
     };
     use crate::lease::Grant;
     use crate::queries::{SetUpdate, SurvivingSet, WorkerUpdate};
@@ -94,6 +94,7 @@ mod tests {
             beat: 5,
             state: RowState::Released,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             address: String::new(),
             public_url: String::new(),
             secret: MemberSecret::default(),

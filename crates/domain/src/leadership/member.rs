@@ -40,6 +40,16 @@ impl fmt::Display for SchemaVersion {
     }
 }
 
+/// How far an orchestrator that does not lead reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Whether it reaches the leader.
+    pub reaches_leader: bool,
+    /// How many instances it heard and answered by itself within a window of its own clock, because it did not
+    /// reach the leader. Heartbeats that it carried are the leader's.
+    pub hears: u64,
+}
+
 /// A row of `members`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberRow {
@@ -61,6 +71,8 @@ pub struct MemberRow {
     pub beat: i64,
     /// Whether the row admits it to the current term.
     pub is_admitted: bool,
+    /// How far it reached when it wrote the row.
+    pub reach: Reach,
 }
 
 #[cfg(test)]

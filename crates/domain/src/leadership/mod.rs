@@ -12,6 +12,7 @@
 //! | `member`, `judging` | another orchestrator's row, and the settings by which it judges |
 //! | `members` | which other orchestrators live, and which are ready to lead |
 //! | `concerns` | the alerts about other orchestrators |
+//! | `fitness` | when a leader hands over to an orchestrator that hears much more |
 //! | `handing_over` | which orchestrator gets the term of one that steps down, and which may be forgotten |
 //! | `watch` | when an orchestrator that does not lead takes over |
 //! | `ahead` | when an orchestrator reads the fleet before it leads, and whether that is the fleet it gets |
@@ -23,6 +24,7 @@
 //! | `ages` | the silence that is carried over to a new leader |
 //! | `role` | what a process is |
 //! | `carry` | what becomes of a request at an orchestrator that does not lead |
+//! | `witness` | what a standby hears for a leader that it does not reach |
 
 mod admission;
 mod ages;
@@ -31,6 +33,7 @@ mod answer;
 mod carry;
 mod concerns;
 mod failsafe;
+mod fitness;
 mod handing_over;
 mod judging;
 mod limits;
@@ -45,6 +48,7 @@ mod role;
 mod row;
 mod takeover;
 mod watch;
+mod witness;
 
 pub use admission::{Admission, AdmissionStep};
 pub use ages::{carried_silence, last_beat};
@@ -55,30 +59,34 @@ pub use ahead::{
 pub use answer::{Authority, Needed, Verdict};
 pub use carry::{
     Carried, CarriedKind, CarryLimits, CarryRefusal, CarryStep, Circumstances, Destination,
-    ECHO_HORIZON, EchoedBeat, Echoes, LeaderLink, LeaderMoment, MOST_ECHOES, MOST_HELD, MOST_LONG,
-    SendFailure,
+    ECHO_HORIZON, EchoedBeat, Echoes, Heard, LeaderLink, LeaderMoment, MOST_ECHOES, MOST_HELD,
+    MOST_LONG, SendFailure,
 };
 pub use concerns::{LeaderFacts, MemberConcerns, UPGRADE_TIME};
 pub use failsafe::{
     FailsafeAnswer, FailsafeMember, FailsafeQuestion, FailsafeRecord, FailsafeRefusal,
     FailsafeRound, Unconfirmed, UnconfirmedCause,
 };
+pub use fitness::{FITNESS_LOOKS, Fitness, FitterMember, OwnHearing};
 pub use handing_over::{ForgetRefusal, StepDownRefusal, forgettable, successor};
 pub use judging::{JudgingSettings, SettingDifference};
 pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_PROMISE};
 pub use loss::{StartFreeze, VERSION_JUMP};
-pub use member::{MemberRow, SchemaVersion};
+pub use member::{MemberRow, Reach, SchemaVersion};
 pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
 pub use promotion::{MembersWord, Promotion, PromotionVerdict};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
 pub use recent::RecentChanges;
 pub use replication::{REPLICATION_LOOK, Replication, ReplicationConcern};
 pub use role::Role;
-pub use row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
+pub use row::{LeadershipRow, MemberSecret, NodeName, ReleaseCause, RowState, RunId};
 pub use takeover::{
     Claim, ClaimRight, LeadersWord, NumbersUsedUp, Succession, WalTimeline, is_promoted,
 };
 pub use watch::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, RANK_WAIT, SUCCESSOR_WAIT, TakeOverCause,
     WatchDecision,
+};
+pub use witness::{
+    LONGEST_BEAT, Life, MOST_WITNESSES, Witness, WitnessFlow, is_wanted, leader_lives,
 };

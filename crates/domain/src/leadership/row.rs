@@ -70,6 +70,34 @@ impl RowState {
     }
 }
 
+/// Why a leader released its term.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReleaseCause {
+    /// It ended, or stepped down as ordered.
+    #[default]
+    Ended,
+    /// Its successor hears many instances, and it hears few.
+    Fitness,
+}
+
+impl ReleaseCause {
+    /// The word for it in the database; none for the usual one.
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Ended => None,
+            Self::Fitness => Some("fitness"),
+        }
+    }
+
+    /// Reads the word. One of a later release is taken for the usual cause: it only names the cause of a take-over.
+    pub fn of_word(word: Option<&str>) -> Self {
+        match word {
+            Some("fitness") => Self::Fitness,
+            Some(_) | None => Self::Ended,
+        }
+    }
+}
+
 /// The word by which the orchestrators of one database know each other: random, drawn by the first leader,
 /// and kept in the leadership row. Its debug output does not show it.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -126,6 +154,8 @@ pub struct LeadershipRow {
     pub state: RowState,
     /// The node the leader gave the term to.
     pub successor: Option<NodeName>,
+    /// Why the leader gave it.
+    pub release_cause: ReleaseCause,
     /// Where the other orchestrators reach the leader.
     pub address: String,
     /// Where workers and people reach the leader.
@@ -143,6 +173,14 @@ pub struct LeadershipRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cause_of_a_release_is_read_as_it_is_written() {
+        for cause in [ReleaseCause::Ended, ReleaseCause::Fitness] {
+            assert_eq!(ReleaseCause::of_word(cause.word()), cause);
+        }
+        assert_eq!(ReleaseCause::of_word(Some("x")), ReleaseCause::Ended);
+    }
 
     #[test]
     fn a_secret_is_known_by_its_whole_text_and_shown_nowhere() {

@@ -233,6 +233,7 @@ fn below_limit(number: i64) -> Result<i64, NumbersUsedUp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leadership::row::ReleaseCause;
     use proptest::prelude::*;
 
     const ONE: i64 = TERMS_OF_A_TIMELINE;
@@ -245,6 +246,7 @@ mod tests {
             beat: 5,
             state,
             successor: None,
+            release_cause: ReleaseCause::Ended,
             address: String::new(),
             public_url: String::new(),
             secret: MemberSecret::default(),

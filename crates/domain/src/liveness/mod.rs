@@ -15,6 +15,10 @@
 //! time anew, and so does a new machine: time that was not watched is not known to have been
 //! steady.
 //!
+//! *Witnesses.* Another orchestrator may have heard the instance although the leader did not
+//! (`leadership/witness.rs`). That moves the timeout and the emergency threshold, and not the warning: an instance
+//! that the leader does not hear is late, whatever others hear, because the leader cannot notify it.
+//!
 //! *Robustness*: a deadline call that comes early, late or twice changes nothing it should not; a
 //! lost effect is found by the sweep, which compares [`LivenessMachine::silence`] with the saved
 //! state.
@@ -111,6 +115,8 @@ pub enum FenceAnswer {
 pub struct LivenessMachine {
     thresholds: LivenessThresholds,
     last_beat: Timestamp,
+    /// When another orchestrator last heard it, as far as is known; the last heartbeat if none did.
+    witnessed: Timestamp,
     silence: Silence,
     watch: Watch,
     saved: Saved,
@@ -126,6 +132,7 @@ impl LivenessMachine {
         Self {
             thresholds,
             last_beat,
+            witnessed: last_beat,
             silence: Silence::OnTime,
             watch: watch_for(saved.status),
             saved,
@@ -184,6 +191,20 @@ impl LivenessMachine {
         (at > self.last_beat).then(|| self.heartbeat(at)).flatten()
     }
 
+    /// Notes that another orchestrator heard the instance at `at`. It does not fail before that is as old as the
+    /// timeout, and stays late meanwhile.
+    pub fn witness(&mut self, at: Timestamp) {
+        if at > self.last_sign() {
+            self.witnessed = at;
+            self.silence = self.silence.min(Silence::Late);
+        }
+    }
+
+    /// The last heartbeat that any orchestrator heard.
+    fn last_sign(&self) -> Timestamp {
+        self.last_beat.max(self.witnessed)
+    }
+
     /// Returns whether a heartbeat renews the instance's lease.
     pub const fn is_trusted(&self) -> bool {
         match self.watch {
@@ -207,8 +228,8 @@ impl LivenessMachine {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let silence = match self.silence {
             Silence::OnTime => Some(self.last_beat + self.thresholds.warning),
-            Silence::Late => Some(self.last_beat + self.thresholds.timeout),
-            Silence::Silent => Some(self.last_beat + self.thresholds.emergency),
+            Silence::Late => Some(self.last_sign() + self.thresholds.timeout),
+            Silence::Silent => Some(self.last_sign() + self.thresholds.emergency),
             Silence::Emergency => None,
         };
         match self.watch {
@@ -233,7 +254,7 @@ impl LivenessMachine {
         match self.watch {
             Watch::Fenced | Watch::Failed => FenceAnswer::Fenced,
             Watch::Guarded | Watch::Probation | Watch::Excused => {
-                if now.since(self.last_beat) < self.thresholds.timeout {
+                if now.since(self.last_sign()) < self.thresholds.timeout {
                     return FenceAnswer::Alive;
                 }
                 self.fence_regardless();
@@ -265,7 +286,11 @@ impl LivenessMachine {
     }
 
     fn judge(&mut self, now: Timestamp) -> Option<Effect> {
-        let silent_for = now.since(self.last_beat);
+        let since = match self.silence {
+            Silence::OnTime => self.last_beat,
+            Silence::Late | Silence::Silent | Silence::Emergency => self.last_sign(),
+        };
+        let silent_for = now.since(since);
         let (next, threshold, effect) = match self.silence {
             Silence::OnTime => (Silence::Late, self.thresholds.warning, Effect::BecameLate),
             Silence::Late => (
@@ -309,6 +334,17 @@ const fn watch_for(status: InstanceStatus) -> Watch {
         InstanceStatus::Recovering => Watch::Probation,
         InstanceStatus::Maintenance | InstanceStatus::Inactive => Watch::Excused,
     }
+}
+
+/// Returns the stage of a silence that began with a heartbeat which the leader heard, and that lasts since the last
+/// heartbeat which any orchestrator heard.
+pub fn silence_unless_witnessed(
+    thresholds: &LivenessThresholds,
+    unheard_for: Duration,
+    silent_for: Duration,
+) -> Silence {
+    let heard = silence_after(thresholds, unheard_for);
+    heard.min(silence_after(thresholds, silent_for).max(Silence::Late))
 }
 
 /// Returns the stage of silence, judged from the last heartbeat alone. The sweep uses it for

@@ -71,6 +71,56 @@ fn a_heartbeat_that_arrives_out_of_order_moves_no_deadline_back() {
 }
 
 #[test]
+fn a_witness_moves_the_timeout_and_not_the_warning() {
+    let mut machine = machine(InstanceStatus::Active);
+    machine.witness(at(90));
+    assert_eq!(machine.handle_deadline(at(120)), Some(Effect::BecameLate));
+    assert_eq!(machine.next_deadline(), Some(at(390)));
+    assert_eq!(machine.handle_deadline(at(389)), None);
+    machine.witness(at(200));
+    assert_eq!(machine.handle_deadline(at(390)), None);
+    assert_eq!(machine.handle_deadline(at(500)), Some(Effect::BecameSilent));
+    // An older one is no news, and one that comes after the timeout takes it back.
+    machine.witness(at(150));
+    assert_eq!(machine.silence(), Silence::Silent);
+    machine.witness(at(450));
+    assert_eq!(machine.silence(), Silence::Late);
+    assert_eq!(machine.fence(at(749)), FenceAnswer::Alive);
+    let steps: Vec<_> = std::iter::from_fn(|| machine.handle_deadline(at(1_050))).collect();
+    assert_eq!(steps, [Effect::BecameSilent, Effect::BecameEmergency]);
+    // Only the leader's own ear ends the lateness.
+    machine.witness(at(1_060));
+    assert_eq!(machine.heartbeat(at(1_061)), Some(Effect::BackOnTime));
+    assert_eq!(machine.next_deadline(), Some(at(1_181)));
+    assert_eq!(machine.steady_since(), at(1_061));
+    machine.witness(at(1_062));
+    assert_eq!(machine.handle_deadline(at(1_181)), Some(Effect::BecameLate));
+    assert_eq!(machine.fence(at(1_362)), FenceAnswer::Fenced);
+    machine.witness(at(1_363));
+    assert_eq!(machine.watch(), Watch::Fenced, "it came too late");
+}
+
+#[test]
+fn the_stage_of_a_silence_that_others_did_not_find_is_late() {
+    let thresholds = LivenessThresholds::default();
+    let table = [
+        (0, 0, Silence::OnTime),
+        (119, 0, Silence::OnTime),
+        (120, 0, Silence::Late),
+        (9_000, 0, Silence::Late),
+        (9_000, 299, Silence::Late),
+        (9_000, 300, Silence::Silent),
+        (9_000, 600, Silence::Emergency),
+        (300, 300, Silence::Silent),
+    ];
+    for (unheard, silent, expected) in table {
+        let [unheard, silent] = [unheard, silent].map(Duration::from_secs);
+        let found = silence_unless_witnessed(&thresholds, unheard, silent);
+        assert_eq!(found, expected, "{unheard:?} {silent:?}");
+    }
+}
+
+#[test]
 fn the_fence_holds_only_if_the_silence_does() {
     let mut alive = machine(InstanceStatus::Active);
     while alive.handle_deadline(at(300)).is_some() {}

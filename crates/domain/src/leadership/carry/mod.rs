@@ -23,8 +23,8 @@
 //! repetition would change again, so they may be sent again to the next leader.
 //!
 //! An echo grants nothing and takes nothing back: it says that the heartbeat was heard. It is given only while
-//! this process has heard the leader or the database within [`ECHO_HORIZON`], because an orchestrator that
-//! reaches nothing must not say that all is well.
+//! this process has heard the leader or the database within [`ECHO_HORIZON`] ([`Heard`]), because an orchestrator
+//! that reaches nothing must not say that all is well.
 
 mod echoes;
 mod link;
@@ -42,6 +42,30 @@ const LONGEST_HOLD: Duration = Duration::from_secs(3);
 
 /// For how long heartbeats are echoed after the leader and the database were last heard.
 pub const ECHO_HORIZON: Duration = Duration::from_secs(10);
+
+/// What an orchestrator that does not lead heard lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// For how long the leader has not answered; none if it never did.
+    pub leader_silent_for: Option<Duration>,
+    /// For how long the database has not answered; none if it never did.
+    pub database_silent_for: Option<Duration>,
+    /// Whether the leader renews its row.
+    pub leader_lives: bool,
+    /// Whether heartbeats get into the database for a leader that is not reached.
+    pub are_written: bool,
+}
+
+impl Heard {
+    /// Returns whether a leader will hear of a heartbeat that is echoed now: one that answered a moment ago, the
+    /// next one, or one that reads the database before an instance fails.
+    pub fn will_be_known(&self) -> bool {
+        let lately =
+            |silence: Option<Duration>| silence.is_some_and(|silence| silence <= ECHO_HORIZON);
+        lately(self.leader_silent_for)
+            || lately(self.database_silent_for) && (!self.leader_lives || self.are_written)
+    }
+}
 
 /// How many requests wait for a leader at once; a whole fleet may send heartbeats meanwhile.
 pub const MOST_HELD: usize = 20_000;
@@ -120,7 +144,7 @@ pub struct Circumstances {
     pub destination: Destination,
     /// The newest term that was seen.
     pub newest_term: Option<Term>,
-    /// Whether the leader or the database was heard within [`ECHO_HORIZON`].
+    /// Whether a leader will know of a heartbeat that is echoed ([`Heard`]).
     pub hears: bool,
     /// Whether one more request may wait.
     pub has_room: bool,

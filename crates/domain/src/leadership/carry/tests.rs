@@ -290,3 +290,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_heartbeat_is_echoed_only_if_a_leader_will_know_of_it() {
+    let secs = |seconds| Some(Duration::from_secs(seconds));
+    // the silence of the leader and of the database, whether the leader renews its row, whether heartbeats get
+    // into the database
+    let table = [
+        (None, None, false, true, false),
+        (secs(10), None, true, false, true),
+        (secs(11), secs(11), false, true, false),
+        (secs(11), secs(10), false, false, true),
+        (secs(11), secs(10), true, true, true),
+        (secs(11), secs(10), true, false, false),
+        (None, secs(11), true, true, false),
+    ];
+    for (leader, database, leader_lives, are_written, expected) in table {
+        let heard = Heard {
+            leader_silent_for: leader,
+            database_silent_for: database,
+            leader_lives,
+            are_written,
+        };
+        assert_eq!(heard.will_be_known(), expected, "{heard:?}");
+    }
+}

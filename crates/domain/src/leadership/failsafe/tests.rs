@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::ids::{Term, Version};
 use crate::leadership::{
-    Anchor, LeadershipRow, MemberSecret, NodeName, RowState, RunId, SteadyTime,
+    Anchor, LeadershipRow, MemberSecret, NodeName, ReleaseCause, RowState, RunId, SteadyTime,
 };
 use crate::time::WallTime;
 
@@ -159,6 +159,7 @@ fn row(term: i64, node: &str, run: i64, beat: i64) -> LeadershipRow {
         beat,
         state: RowState::Held,
         successor: None,
+        release_cause: ReleaseCause::Ended,
         address: String::new(),
         public_url: String::new(),
         secret: MemberSecret::default(),

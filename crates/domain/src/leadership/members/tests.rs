@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::leadership::judging::JudgingSettings;
+use crate::leadership::member::Reach;
 use crate::leadership::row::RunId;
 
 const AWAY: Duration = Duration::from_secs(10);
@@ -17,6 +18,7 @@ pub(in crate::leadership) fn row(node: &str, beat: i64, is_admitted: bool) -> Me
         settings: JudgingSettings::default(),
         beat,
         is_admitted,
+        reach: Reach::default(),
     }
 }
 

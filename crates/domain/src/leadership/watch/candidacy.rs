@@ -30,6 +30,8 @@ pub struct Candidacy {
 pub enum TakeOverCause {
     /// The row was released.
     Released,
+    /// The row was released to this orchestrator, because it hears many instances and the leader few.
+    Fitness,
     /// The beat did not change for the time before a take-over.
     Unchanged,
     /// The beat did not change for two looks, and the leader's address refuses.
@@ -44,8 +46,9 @@ pub enum TakeOverCause {
 
 impl TakeOverCause {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Released,
+        Self::Fitness,
         Self::Unchanged,
         Self::LeaderRefused,
         Self::OwnRow,
@@ -57,6 +60,7 @@ impl TakeOverCause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Released => "released",
+            Self::Fitness => "fitness",
             Self::Unchanged => "unchanged",
             Self::LeaderRefused => "leader_refused",
             Self::OwnRow => "own_row",
@@ -69,6 +73,7 @@ impl TakeOverCause {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Released => "the term is free",
+            Self::Fitness => "the leader hears few instances, and this orchestrator hears many",
             Self::Unchanged => "the leader has not renewed its row",
             Self::LeaderRefused => {
                 "the leader has not renewed its row, and no process listens at its address"
@@ -90,7 +95,11 @@ impl TakeOverCause {
         match self {
             Self::OwnRowSilent => true,
             Self::Ordered => !matches!(eligibility, Eligibility::Admitted),
-            Self::Released | Self::Unchanged | Self::LeaderRefused | Self::OwnRow => false,
+            Self::Released
+            | Self::Fitness
+            | Self::Unchanged
+            | Self::LeaderRefused
+            | Self::OwnRow => false,
         }
     }
 }

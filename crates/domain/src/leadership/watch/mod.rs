@@ -28,7 +28,7 @@ pub use self::candidacy::{Candidacy, Eligibility, TakeOverCause};
 use self::seen_row::{LOOKS_BEFORE_ASKING, Neighbour, SeenRow};
 use super::limits::LeadershipLimits;
 use super::proof::SteadyTime;
-use super::row::{LeadershipRow, NodeName, RowState, RunId};
+use super::row::{LeadershipRow, NodeName, ReleaseCause, RowState, RunId};
 use super::takeover::{WalTimeline, is_promoted};
 use crate::ids::Term;
 
@@ -287,8 +287,14 @@ impl LeaderWatch {
                 .as_ref()
                 .is_some_and(|to| *to != self.node);
             let is_due = !is_for_another || seen.unchanged >= SUCCESSOR_WAIT + rank_wait;
+            let is_fitter = seen.row.release_cause == ReleaseCause::Fitness && !is_for_another;
+            let cause = if is_fitter {
+                TakeOverCause::Fitness
+            } else {
+                TakeOverCause::Released
+            };
             return if is_due {
-                take_over(TakeOverCause::Released)
+                take_over(cause)
             } else {
                 WatchDecision::Wait
             };

@@ -41,6 +41,7 @@ fn row(node: &str, beat: i64) -> LeadershipRow {
         beat,
         state: RowState::Held,
         successor: None,
+        release_cause: ReleaseCause::Ended,
         address: "10.0.0.1:8001".to_owned(),
         public_url: "http://10.0.0.1:8001".to_owned(),
         secret: MemberSecret::default(),
@@ -158,6 +159,13 @@ fn a_released_row_is_taken_at_once_by_its_successor_or_by_all() {
         let decision = look(&mut watch(), &released(to), 0);
         assert_eq!(decision, take_over(5, TakeOverCause::Released));
     }
+    let fitter = |to| LeadershipRow {
+        release_cause: ReleaseCause::Fitness,
+        ..released(Some(to))
+    };
+    let decision = look(&mut watch(), &fitter("b"), 0);
+    assert_eq!(decision, take_over(5, TakeOverCause::Fitness));
+    assert_eq!(look(&mut watch(), &fitter("c"), 0), WatchDecision::Wait);
     let mut watch = watch();
     let other = released(Some("c"));
     assert_eq!(look(&mut watch, &other, 0), WatchDecision::Wait);

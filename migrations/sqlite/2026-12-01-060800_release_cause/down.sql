@@ -1,0 +1,1 @@
+ALTER TABLE leadership DROP COLUMN release_cause;
