@@ -16,7 +16,7 @@ use super::certificates::CertificateWatch;
 use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
-use super::event_outbox::EventOutbox;
+use super::event_outbox::{EventOutbox, Note};
 use super::event_tail::EventTail;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
@@ -187,6 +187,7 @@ pub fn start(
         series: saved_series,
         open_incidents,
         office,
+        ordered,
         ..
     } = loaded;
     let office = office.unwrap_or_else(|| Office::embedded(guard.term, &clock));
@@ -408,6 +409,9 @@ pub fn start(
         reserved_event_outbox,
         EventOutbox::new(fleet.clone(), clock.clone(), vital("EventOutbox")),
     );
+    if let Some(ordered) = ordered {
+        event_outbox.do_send(Note::of(ordered));
+    }
     let keyring = keyring.unwrap_or_else(|| Keyring::new(clock.clone(), false));
     let (keys, reserved_keys) = reserve::<AccessActor>(MAILBOX);
     placement.begin_with_records(
@@ -436,7 +440,7 @@ pub fn start(
         checks: Arc::new(Semaphore::new(1)),
         lease_margin: settings.worker_limits.lease_margin,
         gate: gate.clone(),
-        event_outbox,
+        event_outbox: event_outbox.clone(),
         clock: clock.clone(),
         registry: registry.clone(),
         fleet: fleet.clone(),
@@ -514,6 +518,7 @@ pub fn start(
         heartbeats,
         cleaner,
         feed,
+        event_outbox,
         event_tail,
         breaker,
         archive,

@@ -190,7 +190,8 @@ impl Starting {
         } else {
             Duration::ZERO
         };
-        Ok(loaded?.led_by(office, hold).after_loss(won.after_loss))
+        let loaded = loaded?.led_by(office, hold).after_loss(won.after_loss);
+        Ok(loaded.as_ordered(won.ordered))
     }
 
     fn no_candidate(&self, error: CandidacyError) -> StartError {

@@ -274,6 +274,23 @@ pub fn route_table() -> &'static [Route] {
     ROUTES
 }
 
+impl Route {
+    /// Returns whether it is for orders of operators: they change the fleet, or who leads.
+    fn is_order(&self) -> bool {
+        match self.authority {
+            Authority::Ordered => true,
+            Authority::Own => {
+                self.permission == Permission::Administer && self.method != Method::GET
+            }
+            Authority::Shown
+            | Authority::ShownToWorker
+            | Authority::Beat
+            | Authority::Told
+            | Authority::Judged => false,
+        }
+    }
+}
+
 /// Returns the path of the route that serves a request, as it stands in the table; `None` if there is
 /// none.
 pub(super) fn pattern_of(request: &HttpRequest) -> Option<&'static str> {
@@ -286,11 +303,11 @@ pub(super) fn pattern_of(request: &HttpRequest) -> Option<&'static str> {
     found.map(|route| route.path)
 }
 
-/// Returns whether a route, by the path of the table, is for orders of operators: they change the fleet.
+/// Returns whether a route, by the path of the table, is for orders of operators.
 pub(super) fn is_order(path: &str, method: &Method) -> bool {
     let mut routes = ROUTES.iter();
     let found = routes.find(|route| route.path == path && route.method == *method);
-    found.is_some_and(|route| route.authority == Authority::Ordered)
+    found.is_some_and(Route::is_order)
 }
 
 /// The path of heartbeats.
@@ -356,15 +373,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 fn guard_route(route: &Route, served: actix_web::Route) -> actix_web::Route {
     let needed = Needed {
         permission: route.permission,
-        is_order: match route.authority {
-            Authority::Ordered => true,
-            Authority::Own
-            | Authority::Shown
-            | Authority::ShownToWorker
-            | Authority::Beat
-            | Authority::Told
-            | Authority::Judged => false,
-        },
+        is_order: route.is_order(),
     };
     match route.permission {
         Permission::Public => served,

@@ -48,4 +48,6 @@ pub(super) use office::Seat;
 pub use orders::{ForgetError, StepDownError, StepDownTo};
 pub use prover::{NotProven, Prover};
 pub use surroundings::{CandidacyError, Neighbours, Surroundings, Won};
-pub use view::{Barred, Cluster, ClusterView, FailsafeSpan, Identity, MemberFacts, TookOver};
+pub use view::{
+    Barred, Cluster, ClusterView, FailsafeSpan, Identity, MemberFacts, TakeOverOrder, TookOver,
+};

@@ -42,6 +42,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::RebalanceBegun { .. }
             | Self::MaintenanceEnded { .. }
             | Self::InstanceCordoned { .. }
@@ -118,6 +121,9 @@ impl Event {
             | Self::BrakeOrdered { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::MaintenanceEnded { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
@@ -212,6 +218,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }
             | Self::InstanceCordoned { .. }

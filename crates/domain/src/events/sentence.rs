@@ -87,6 +87,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
@@ -320,6 +323,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
