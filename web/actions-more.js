@@ -26,10 +26,11 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
       title: html`Move stream ${n(Number(stream))} <span class="id"><bdi>${data.it.name}</bdi></span>`,
       fields: [{ name: "to", label: "To", type: "choice", value: "", choices: [["", `the best place${data.explain.now?.best ? `: ${data.explain.now.best}` : ""}`], ...(data.explain.now?.candidates ?? []).filter((one) => !one.chosen && !one.excluded_by).map((one) => [one.server_id, one.server_id])], replan: true }],
       async plan(values) {
+        const tried = await ask("POST", "/streams/move?dry_run=true", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] });
         const { data: it } = await get(`/streams/${stream}`);
-        const to = values.to || data.explain.now?.best;
-        if (!to) throw new Error("No other instance could take it now. Its page says why.");
-        return { say: html`From ${id(it.server_id)} to ${id(to)}, with a new epoch. ${it.handoff === "overlap" ? "It runs on both for a moment: the new owner starts first." : html`Its owner stops it first: <b>it pauses for about a second</b>, if the owner is leased. A classic owner hears of it later.`} It does not come back by itself.` };
+        const { to, state } = tried.moves[0];
+        if (state === "unchanged") return { say: html`Dry run of ${clock(now())}: it is on ${id(to)} already, and stays there.` };
+        return { say: html`Dry run of ${clock(now())}. From ${id(it.server_id)} to ${id(to)}, with a new epoch. ${it.handoff === "overlap" ? "It runs on both for a moment: the new owner starts first." : html`Its owner stops it first: <b>it pauses for about a second</b>, if the owner is leased. A classic owner hears of it later.`} It does not come back by itself.` };
       },
       command: (values) => curl("/streams/move", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] }),
       button: "Move", run: (values) => ask("POST", "/streams/move", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] }), done: "The move has begun.",

@@ -7,7 +7,7 @@
 //! in the types of `domain/recovery`; what is under way is in its machine.
 //!
 //! `reconfirm` takes the first steps, `attempt` the others, and `outcome` decides what follows;
-//! `finish` is what is left once the moves are saved; `orders` and `emergency` are what people ask for, `record` is what is written down afterwards
+//! `finish` is what is left once the moves are saved; `orders` and `emergency` are what people ask for, `plan` says what an order would do, `record` is what is written down afterwards
 //! and taken up after a start, `departure` is who leaves for good, `sweep` finds what was lost, `scorer` collects what machines say of
 //! themselves.
 
@@ -23,6 +23,7 @@ mod fleet_calls;
 mod links;
 mod orders;
 mod outcome;
+mod plan;
 mod reconfirm;
 mod record;
 mod scorer;
@@ -39,5 +40,6 @@ pub use departure::{Departure, Remove};
 pub use emergency::StartEmergency;
 pub use links::{RecoveryLinks, RecoverySettings};
 pub use orders::{ForceRecovery, ReportFailure};
+pub use plan::{AskRecoveryPlan, PlannedFor, PlannedRecovery};
 pub use under_way::AskUnderWay;
 pub use waiters::{EmergencyReport, Forced};
