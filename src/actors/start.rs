@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::access::{AccessActor, AccessLinks, Keyring};
+use super::access::{AccessActor, AccessLinks, KeyDemand, Keyring};
 use super::address::{MAILBOX, Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts, BookLinks};
 use super::archive::{IncidentMemory, StoreReader};
@@ -412,7 +412,7 @@ pub fn start(
     if let Some(ordered) = ordered {
         event_outbox.do_send(Note::of(ordered));
     }
-    let keyring = keyring.unwrap_or_else(|| Keyring::new(clock.clone(), false));
+    let keyring = keyring.unwrap_or_else(|| Keyring::new(clock.clone(), KeyDemand::NotRequired));
     let (keys, reserved_keys) = reserve::<AccessActor>(MAILBOX);
     placement.begin_with_records(
         reserved_keys,

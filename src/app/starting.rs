@@ -21,7 +21,7 @@ use super::keys::{self, KeyWatch};
 use super::port::listen;
 use super::start_error::StartError;
 use super::stop_limits::{ANSWER_LIMIT, WRITE_GRACE};
-use crate::actors::access::Keyring;
+use crate::actors::access::{KeyDemand, Keyring};
 use crate::actors::leadership::{CandidacyError, Candidate, ClusterView, Office};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
@@ -57,7 +57,10 @@ impl Starting {
         let me = identity(config, address);
         let view = ClusterView::new(me, config.cluster.failsafe, clock.clone())
             .judging_by(judging_settings(config));
-        let keyring = Keyring::new(clock.clone(), config.access.is_required);
+        let keyring = Keyring::new(
+            clock.clone(),
+            KeyDemand::of_setting(config.access.is_required),
+        );
         let gate = Gate::carrying(
             view.clone(),
             phase(&clock, Awaited::Database, clock.wall()),
