@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
     AbandonHandovers, AgreeLease, AssignOutcome, AssignStreams, Command, ConfirmDelivery,
-    DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance, Rejection, ReleaseStreams,
-    Relocation, Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved, WithdrawLease,
+    DeleteStream, HeartbeatForm, MoveStreams, OpenIncident, Opening, RecoverInstance, Rejection,
+    ReleaseStreams, Relocation, Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved,
+    WithdrawLease,
 };
 use resilient_orchestrator::domain::fleet::Standing;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Scoring};
@@ -114,7 +115,7 @@ impl World {
     /// A heartbeat with the newest version, and what its worker runs.
     fn beat(&mut self, id: &str, running: &[StreamId]) {
         self.run(ConfirmDelivery {
-            names_life: false,
+            form: HeartbeatForm::WithoutIncarnation,
             id: id.into(),
             incarnation: self.life(id),
             version: Some(self.version(id)),
@@ -123,9 +124,9 @@ impl World {
     }
 
     /// A heartbeat of a process that has no version yet, and says what it runs.
-    fn first_beat(&mut self, id: &str, names_life: bool, running: &[StreamId]) {
+    fn first_beat(&mut self, id: &str, form: HeartbeatForm, running: &[StreamId]) {
         self.run(ConfirmDelivery {
-            names_life,
+            form,
             id: id.into(),
             incarnation: self.life(id),
             version: Some(AssignmentVersion::new(0)),
@@ -318,12 +319,12 @@ fn a_registration_leaves_a_stream_with_its_leased_owner_until_a_heartbeat_names_
     world.register("a");
     assert_eq!(world.owner(), "a");
     // A heartbeat that does not name the life says nothing about it.
-    world.first_beat("a", false, &[]);
+    world.first_beat("a", HeartbeatForm::WithoutIncarnation, &[]);
     assert_eq!(world.owner(), "a");
     // Nor does one that runs the stream.
-    world.first_beat("a", true, &[STREAM]);
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[STREAM]);
     assert_eq!(world.owner(), "a");
-    world.first_beat("a", true, &[]);
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[]);
     assert_eq!(world.owner(), "b");
 }
 
@@ -475,7 +476,7 @@ fn a_deleted_stream_is_forgotten_when_nobody_runs_it() {
         world.delete();
         world.register("a");
         assert!(world.is_remembered(), "the process before may live");
-        world.first_beat("a", true, &[]);
+        world.first_beat("a", HeartbeatForm::WithIncarnation, &[]);
         assert!(!world.is_remembered(), "the new process runs nothing");
 
         let mut world = World::new(handoff);

@@ -39,7 +39,7 @@ pub use assign::{AssignOutcome, AssignStreams};
 pub use balance::{BalanceStep, BalanceStreams};
 pub use catalogue::{DeleteStream, SaveStreams, StreamSpec, StreamsSaved};
 pub use command::{Command, Rejection};
-pub use confirm::{ConfirmDelivery, Confirmed};
+pub use confirm::{ConfirmDelivery, Confirmed, HeartbeatForm};
 pub use cordon::{CordonInstance, UncordonInstance};
 pub use drain::{CancelDrain, CancelledDrain, DrainInstance};
 pub use drain_plan::{DrainMove, DrainPlan, DrainProgress};
