@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::future::join_all;
 use prometheus_client::registry::Registry;
-use resilient_orchestrator::actors::access::{Keyring, hash_of, new_secret};
+use resilient_orchestrator::actors::access::{KeyDemand, Keyring, hash_of, new_secret};
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::{AnswerLabel, BeatResult, Telemetry};
@@ -218,7 +218,7 @@ fn show_check(key: &str) {
 
 /// A thousand keys, with this one among them.
 fn keyring(key: &str) -> Keyring {
-    let ring = Keyring::new(Clock::real(Duration::ZERO), true);
+    let ring = Keyring::new(Clock::real(Duration::ZERO), KeyDemand::Required);
     let given = KeySecret::parse(key).expect("a key");
     let secrets = (0..1_000).map(|_| new_secret()).chain([given]);
     let keys = secrets.zip(1_i64..).map(|(secret, number)| StoredKey {

@@ -8,6 +8,7 @@ ORCHESTRATOR_CLIENT_CERT and ORCHESTRATOR_CLIENT_KEY (of this worker).
 Ctrl-C or SIGTERM: it gives its streams back and ends. With BACK_IN (60s): it ends, and its streams
 are reserved for so long. Put your work into `run`. Needs Linux.
 """
+import ipaddress
 import json
 import math
 import os
@@ -24,6 +25,7 @@ import urllib.request
 URLS, NAME = [url.strip().rstrip("/") for url in sys.argv[1].split(",")], sys.argv[2]
 BACK_IN = sys.argv[3] if len(sys.argv) > 3 else ""
 KEY = os.environ.get("ORCHESTRATOR_KEY", "")
+EXPOSED = []  # the URL at which the key was said to be readable
 
 
 def tls():
@@ -60,6 +62,26 @@ class Refused(Exception):
     """The orchestrator itself said no: (status, sentence, life). All else is no answer."""
 
 
+def is_cleartext(url):
+    """Whether a listener between this machine and another one can read what is sent."""
+    parts = urllib.parse.urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return True
+
+
+def warn_of_exposure():
+    if KEY and not EXPOSED and is_cleartext(URLS[0]):
+        EXPOSED.append(URLS[0])
+        host = urllib.parse.urlsplit(URLS[0]).hostname
+        print(f"warning: the key (ORCHESTRATOR_KEY) is sent to http://{host} without encryption: a listener on "
+              "the way can read it and act with it; name the orchestrator by https://", flush=True)
+
+
 def turn_to_another():
     """The first one is asked."""
     URLS.append(URLS.pop(0))
@@ -68,6 +90,7 @@ def turn_to_another():
 def call(method, path, body=None, limit=10.0):
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
+    warn_of_exposure()
     if KEY:  # needed if the orchestrator's AUTH is on: a key of the role worker
         headers["Authorization"] = "Bearer " + KEY
     request = urllib.request.Request(URLS[0] + path, data, headers, method=method)

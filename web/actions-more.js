@@ -26,10 +26,11 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
       title: html`Move stream ${n(Number(stream))} <span class="id"><bdi>${data.it.name}</bdi></span>`,
       fields: [{ name: "to", label: "To", type: "choice", value: "", choices: [["", `the best place${data.explain.now?.best ? `: ${data.explain.now.best}` : ""}`], ...(data.explain.now?.candidates ?? []).filter((one) => !one.chosen && !one.excluded_by).map((one) => [one.server_id, one.server_id])], replan: true }],
       async plan(values) {
+        const tried = await ask("POST", "/streams/move?dry_run=true", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] });
         const { data: it } = await get(`/streams/${stream}`);
-        const to = values.to || data.explain.now?.best;
-        if (!to) throw new Error("No other instance could take it now. Its page says why.");
-        return { say: html`From ${id(it.server_id)} to ${id(to)}, with a new epoch. ${it.handoff === "overlap" ? "It runs on both for a moment: the new owner starts first." : html`Its owner stops it first: <b>it pauses for about a second</b>, if the owner is leased. A classic owner hears of it later.`} It does not come back by itself.` };
+        const { to, state } = tried.moves[0];
+        if (state === "unchanged") return { say: html`Dry run of ${clock(now())}: it is on ${id(to)} already, and stays there.` };
+        return { say: html`Dry run of ${clock(now())}. From ${id(it.server_id)} to ${id(to)}, with a new epoch. ${it.handoff === "overlap" ? "It runs on both for a moment: the new owner starts first." : html`Its owner stops it first: <b>it pauses for about a second</b>, if the owner is leased. A classic owner hears of it later.`} It does not come back by itself.` };
       },
       command: (values) => curl("/streams/move", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] }),
       button: "Move", run: (values) => ask("POST", "/streams/move", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] }), done: "The move has begun.",
@@ -123,7 +124,7 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
     }),
     "step-down": (node) => ({ title: html`Have ${id(node)} step down`, danger: true, fields: [{ ...REASON, most: 1_000 }, { name: "to", label: "To", most: 128, placeholder: "the standby that is ready" }], say: "It saves what is under way, hands its term over, and ends; its unit starts it again as a standby. Workers notice nothing, and no stream moves. This page says where the next leader is.", button: "Step down", run: async (values) => { const done = await ask("POST", "/cluster/step-down", given(values, ["reason", "to"])); return { ...done, said: done.message }; } }),
     "forget-member": (node) => ({ title: html`Forget ${id(node)}`, say: "It is away. If it comes back, it is a member again.", fields: [], button: "Forget", run: () => ask("DELETE", `/cluster/members/${part(node)}`), done: "The member is forgotten." }),
-    "take-over": (node) => ({ title: html`Have ${id(node)} take over`, danger: true, fields: [{ ...REASON, most: 1_000 }], say: "It becomes the leader as soon as the rules of leadership allow it; the present leader ends and comes back as a standby and comes back as a standby. No stream moves.", button: "Take over", run: (values) => ask("POST", url("/cluster/take-over", { reason: values.reason })), done: "The take-over is ordered." }),
+    "take-over": (node) => ({ title: html`Have ${id(node)} take over`, danger: true, fields: [{ ...REASON, most: 1_000 }], say: "It becomes the leader as soon as the rules of leadership allow it; the present leader ends and comes back as a standby. No stream moves.", button: "Take over", run: (values) => ask("POST", url("/cluster/take-over", { reason: values.reason })), done: "The take-over is ordered." }),
 
     // ------------------------------------------------------------ webhooks and keys
     webhook: (name, { data }) => {

@@ -40,6 +40,16 @@ async function emptying(server) {
   return ask("POST", `/instances/${part(server)}/drain?dry_run=true`, { force: true }).catch((error) => { if (error.status === 409) return null; throw error; });
 }
 
+/** Plans a recovery: what the order of this path would do. */
+async function recovery(path) {
+  if (!model.fleet) await readFleet().catch(() => {});
+  return ask("POST", `${path}?dry_run=true`, {});
+}
+
+const sayLease = (plan) => (plan.waiting_until
+  ? html`<b>Its lease is withdrawn:</b> exclusive streams start elsewhere when its worker has released them, at <b>${clock(ms(plan.waiting_until))}</b> at the latest.`
+  : html`No lease runs: they start elsewhere at once.`);
+
 const sayMoves = (plan) => {
   const unfit = plan.would_not_fit.length;
   const where = targets(plan.moves).length;
@@ -80,10 +90,11 @@ export const ACTIONS = {
   cordon: (server) => ({
     title: html`Cordon ${id(server)}`, fields: [REASON, { name: "until", label: "Ends by itself", small: true, placeholder: "never", hint: "30m, 2h, or a moment; empty: until it is ended" }],
     async plan() {
+      await ask("POST", `${instance(server)}/cordon?dry_run=true`, {});
       const { data } = await get(instance(server));
       const capacity = await get("/capacity");
       const free = Math.max(0, data.max_streams - data.owned);
-      return { say: html`Nothing moves: it keeps its <b>${plural(data.owned, "stream")}</b> and is given no others, asking included. The fleet has <b>${plural(free, "free place")} less</b>: ${n(Math.max(0, capacity.free - free))} instead of ${n(capacity.free)}.` };
+      return { say: html`Dry run of ${clock(now())}. Nothing moves: it keeps its <b>${plural(data.owned, "stream")}</b> and is given no others, asking included. The fleet has <b>${plural(free, "free place")} less</b>: ${n(Math.max(0, capacity.free - free))} instead of ${n(capacity.free)}.` };
     },
     command: (values) => `orchestrator cordon ${quoted(server)}${values.until ? ` --until ${quoted(values.until)}` : ""} --reason ${quoted(values.reason)}`,
     button: "Cordon", run: (values) => ask("POST", `${instance(server)}/cordon`, given(values, ["reason", "until"])), done: `${server} is cordoned.`,
@@ -91,6 +102,7 @@ export const ACTIONS = {
   uncordon: (server) => ({
     title: html`Uncordon ${id(server)}`, fields: [{ ...REASON, required: false }],
     async plan() {
+      await ask("POST", `${instance(server)}/uncordon?dry_run=true`, {});
       const explain = await get(`${instance(server)}/explain`);
       const waiting = explain.waiting_it_could_take.length;
       return { say: html`It takes streams again. ${waiting ? html`<b>${n(waiting)}${waiting === 20 ? " or more" : ""} waiting ${waiting === 1 ? "stream" : "streams"}</b> could go there at once.` : "No stream waits for it now."}` };
@@ -122,26 +134,26 @@ export const ACTIONS = {
         return { say: html`Ends its maintenance. It was last heard <b>${span(silent)}</b> ago: it is ${isLate ? "not active before its next heartbeat, and counts as silent from now on" : "active at once and takes streams"}.`, button: "End the maintenance" };
       }
       if (!data.owned) return { say: html`It has failed and owns no stream: <b>there is nothing left to move.</b>` };
-      return { say: html`Tries the recovery now, without the pause before the next attempt: <b>${plural(data.owned, "stream")}</b> move to instances with room, or wait for it.` };
+      const plan = await recovery(`${instance(server)}/failure`);
+      return { say: html`Dry run of ${clock(now())}: tries the recovery now, without the pause before the next attempt. ${sayMoves(plan)} ${sayLease(plan)}`, sections: planned(plan.moves, plan.would_not_fit) };
     },
     command: () => `orchestrator recover ${quoted(server)}`, button: "Recover now", run: async () => { const done = await ask("POST", `/resilience/recovery/${part(server)}`, {}); return { ...done, said: done.message }; }, done: "Done.",
   }),
   report: (server) => ({
     title: html`Report ${id(server)} as failed`, fields: [], danger: true,
     async plan() {
-      const plan = await emptying(server);
-      return { say: html`Declares it failed now. ${plan ? sayMoves(plan) : ""} Its lease is waited for, so that no stream runs twice.`, sections: plan ? planned(plan.moves, plan.would_not_fit) : "" };
+      const plan = await recovery(`${instance(server)}/failure`);
+      return { say: html`Dry run of ${clock(now())}: declares it failed now. ${sayMoves(plan)} ${sayLease(plan)}`, sections: planned(plan.moves, plan.would_not_fit), button: plan.streams ? `Report failed, move ${plural(plan.streams, "stream")}` : "Report failed" };
     },
     button: "Report failed", run: () => ask("POST", `${instance(server)}/failure`, {}), done: `${server} is reported as failed.`,
   }),
   emergency: (server) => ({
     title: html`Emergency: empty ${id(server)}`, danger: true, fields: [{ ...REASON, most: 1_000 }],
     async plan() {
-      const [plan, { data }] = await Promise.all([emptying(server), get(instance(server))]);
-      const where = plan ? sayMoves(plan) : html`Takes all <b>${plural(data.owned, "stream")}</b> from it.`;
+      const plan = await recovery(`/resilience/emergency/${part(server)}`);
       return {
-        say: html`Dry run of ${clock(now())}: ${where} All at once, although it may beat. It is in maintenance afterwards, until it registers again or is recovered. <b>Its lease is withdrawn:</b> streams start elsewhere when its worker has released them, or when the lease is over.`,
-        sections: plan ? planned(plan.moves, plan.would_not_fit) : "", button: `Take ${plural(data.owned, "stream")}`,
+        say: html`Dry run of ${clock(now())}: ${sayMoves(plan)} All at once, although it may beat. It is in maintenance afterwards, until it registers again or is recovered. ${sayLease(plan)}`,
+        sections: planned(plan.moves, plan.would_not_fit), button: `Take ${plural(plan.streams, "stream")}`,
       };
     },
     command: (values) => `orchestrator emergency ${quoted(server)} --reason ${quoted(values.reason)}`,

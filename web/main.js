@@ -118,7 +118,7 @@ function go() {
   address = here();
   const isSame = before.view === address.view && before.subject === address.subject;
   view = VIEWS[address.view] ?? unknown;
-  if (!isSame || view.keeps !== true) page = { data: isSame ? page.data : null, isReading: false, error: null, slow: false, serial: page.serial };
+  if (!isSame || view.keeps !== true) page = { data: isSame ? page.data : null, isReading: false, error: null, slow: false, serial: page.serial, followed: model.figures ? view.follows?.(model.figures) : undefined };
   live.follow(address.view === "instance" ? address.subject : null);
   model.beat = null;
   if (!isSame) {
@@ -141,7 +141,8 @@ const live = new Live({
     if (kind === "figures") {
       takeFigures(data);
       const followed = view.follows?.(data);
-      if (followed !== undefined && page.followed !== undefined && followed !== page.followed) reload();
+      // What was read before the first figures may be older than they are.
+      if (followed !== undefined && followed !== page.followed && page.data) reload();
       page.followed = followed;
     }
     else if (kind === "beat") { setClock(data.now); model.beat = data; }

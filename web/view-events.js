@@ -11,7 +11,7 @@ const PAGE = 200;
 
 const GROUPS = {
   failures: ["Failures", "instance_suspected,instance_failed,instance_returned,instance_trusted,instance_flapping,instance_on_time,mass_failure_held,mass_failure_ended,emergency_recovered,recovery_escalated,recovery_ended,lease_withdrawn"],
-  orders: ["Orders", "brake_ordered,instance_cordoned,instance_uncordoned,drain_started,drain_ended,maintenance_started,maintenance_ended,roll_changed,rebalance_begun,silence_added,silence_ended,alert_acknowledged,emergency_recovered,instance_removed"],
+  orders: ["Orders", "brake_ordered,instance_cordoned,instance_uncordoned,drain_started,drain_ended,maintenance_started,maintenance_ended,roll_changed,rebalance_begun,silence_added,silence_ended,alert_acknowledged,emergency_recovered,instance_removed,takeover_ordered,step_down_ordered,member_forgotten"],
   moves: ["Moves", "stream_assigned,stream_releasing,stream_released,stream_orphaned,stream_withdrawn,handover_abandoned,overlap_ended,stream_quarantined,quarantine_retried,quarantine_over"],
   catalogue: ["Catalogue", "stream_created,stream_updated,stream_deleted"],
 };

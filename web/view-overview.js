@@ -16,7 +16,7 @@ export const keeps = true;
 /** The periods of the charts: how long, and a point for how long; seconds. */
 const SPANS = { "1h": [3_600, 20], "6h": [21_600, 60], "24h": [86_400, 300], "7d": [604_800, 1_800] };
 const FLAGS = "instance_failed,emergency_recovered,mass_failure_held,drain_started,maintenance_started";
-const NOTED = "instance_registered,instance_suspected,instance_on_time,instance_failed,instance_returned,instance_trusted,instance_flapping,instance_removed,lease_withdrawn,duplicate_identity,streams_differ,mass_failure_held,mass_failure_ended,brake_ordered,leader_handed_over,emergency_recovered,maintenance_started,maintenance_ended,instance_cordoned,instance_uncordoned,drain_started,drain_ended,roll_changed,recovery_escalated,recovery_ended,stream_quarantined,quarantine_over,stream_orphaned,handover_abandoned,rebalance_begun,silence_added,alert_acknowledged";
+const NOTED = "instance_registered,instance_suspected,instance_on_time,instance_failed,instance_returned,instance_trusted,instance_flapping,instance_removed,lease_withdrawn,duplicate_identity,streams_differ,mass_failure_held,mass_failure_ended,brake_ordered,leader_handed_over,emergency_recovered,maintenance_started,maintenance_ended,instance_cordoned,instance_uncordoned,drain_started,drain_ended,roll_changed,recovery_escalated,recovery_ended,stream_quarantined,quarantine_over,stream_orphaned,handover_abandoned,rebalance_begun,silence_added,alert_acknowledged,takeover_ordered,step_down_ordered";
 const NOTED_SET = new Set(NOTED.split(","));
 
 /** Reads a history of the program; `null` if it keeps none. */

@@ -39,7 +39,7 @@ const EVENT = {
   emergency_recovered: "emergency", maintenance_started: "maintenance", maintenance_ended: "active", instance_cordoned: "cordoned",
   instance_uncordoned: "active", drain_started: "draining", drain_ended: "draining", recovery_escalated: "emergency", recovery_ended: "ok",
   stream_assigned: "moving", stream_releasing: "moving", handover_abandoned: "late", stream_orphaned: "waiting", stream_quarantined: "quarantined",
-  stream_returned: "late", rebalance_begun: "moving", roll_changed: "draining", stream_deleted: "inactive",
+  stream_returned: "late", rebalance_begun: "moving", takeover_ordered: "leader", step_down_ordered: "leader", member_forgotten: "leader", roll_changed: "draining", stream_deleted: "inactive",
 };
 
 /** Returns the glyph of an event. */

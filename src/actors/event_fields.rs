@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::events::Event;
+use crate::domain::request::EventOrigin;
 use crate::domain::time::WallTime;
 use crate::store::StoredEvent;
 
@@ -46,7 +47,7 @@ pub fn event_object(stored: &StoredEvent) -> Map<String, Value> {
                 .event
                 .origin
                 .as_ref()
-                .and_then(|origin| serde_json::to_value(origin).ok()),
+                .and_then(|origin| serde_json::to_value(shown(origin)).ok()),
         ),
     ] {
         match value {
@@ -55,6 +56,14 @@ pub fn event_object(stored: &StoredEvent) -> Map<String, Value> {
         };
     }
     object
+}
+
+/// Returns an origin without the place in a trace, which is for messages about the event alone.
+fn shown(origin: &EventOrigin) -> EventOrigin {
+    EventOrigin {
+        traceparent: None,
+        ..origin.clone()
+    }
 }
 
 fn show_moments(fields: &mut Map<String, Value>) {

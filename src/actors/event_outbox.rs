@@ -112,6 +112,11 @@ impl Note {
         let origin = logging::current_origin();
         Self(Recorded { event, origin })
     }
+
+    /// An event of an order that was given before.
+    pub fn of(recorded: Recorded) -> Self {
+        Self(recorded)
+    }
 }
 
 impl Handler<OrderGiven> for EventOutbox {

@@ -15,6 +15,7 @@ use super::registry::Registry;
 use super::webhooks::{KeptWebhooks, NoSender, WebhookSender};
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, DATABASE};
+use crate::domain::commands::Recorded;
 use crate::domain::fleet::{Fleet, Standing};
 use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::ids::{InstanceId, Version};
@@ -40,6 +41,8 @@ pub struct Loaded {
     hold: Duration,
     /// If the term starts after a loss: the highest version that was known before, 0 for none.
     pub(super) after_loss: Option<Version>,
+    /// The order that led to the term, if one did.
+    pub(super) ordered: Option<Recorded>,
     pub(super) incidents: Vec<Incident>,
     pub(super) alerts: KeptAlerts,
     pub(super) webhooks: KeptWebhooks,
@@ -134,6 +137,7 @@ impl Loaded {
             office: None,
             hold: Duration::ZERO,
             after_loss: None,
+            ordered: None,
             incidents,
             alerts,
             webhooks,
@@ -167,6 +171,12 @@ impl Loaded {
             after_loss: known,
             ..self
         }
+    }
+
+    /// The same, if an operator ordered this process to lead: the event about it.
+    #[must_use]
+    pub fn as_ordered(self, ordered: Option<Recorded>) -> Self {
+        Self { ordered, ..self }
     }
 
     /// Until when no stream is started: after a loss, until every lease that was granted before is over.

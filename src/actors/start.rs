@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::access::{AccessActor, AccessLinks, Keyring};
+use super::access::{AccessActor, AccessLinks, KeyDemand, Keyring};
 use super::address::{MAILBOX, Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts, BookLinks};
 use super::archive::{IncidentMemory, StoreReader};
@@ -16,7 +16,7 @@ use super::certificates::CertificateWatch;
 use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
-use super::event_outbox::EventOutbox;
+use super::event_outbox::{EventOutbox, Note};
 use super::event_tail::EventTail;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
@@ -187,6 +187,7 @@ pub fn start(
         series: saved_series,
         open_incidents,
         office,
+        ordered,
         ..
     } = loaded;
     let office = office.unwrap_or_else(|| Office::embedded(guard.term, &clock));
@@ -408,7 +409,10 @@ pub fn start(
         reserved_event_outbox,
         EventOutbox::new(fleet.clone(), clock.clone(), vital("EventOutbox")),
     );
-    let keyring = keyring.unwrap_or_else(|| Keyring::new(clock.clone(), false));
+    if let Some(ordered) = ordered {
+        event_outbox.do_send(Note::of(ordered));
+    }
+    let keyring = keyring.unwrap_or_else(|| Keyring::new(clock.clone(), KeyDemand::NotRequired));
     let (keys, reserved_keys) = reserve::<AccessActor>(MAILBOX);
     placement.begin_with_records(
         reserved_keys,
@@ -523,6 +527,7 @@ pub fn start(
         heartbeats,
         cleaner,
         feed,
+        event_outbox,
         event_tail,
         breaker,
         archive,

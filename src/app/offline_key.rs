@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::actors::access::{hash_of, new_secret};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::access::{KeyDraft, MAX_KEYS, Role, ServerIdPattern, check_key_name};
+use crate::domain::access::{
+    KeyDraft, MAX_KEY_LIFE, MAX_KEYS, Role, ServerIdPattern, check_key_name,
+};
 use crate::domain::time::WallTime;
 use crate::store::{KeyMark, NewKey, Store, StoreError, Target};
 
@@ -137,10 +139,11 @@ fn draft(key: &OfflineKey, now: WallTime) -> Result<KeyDraft, OfflineKeyError> {
 
 /// Reads a moment, or a length of time from now.
 fn moment(text: &str, now: WallTime) -> Result<WallTime, String> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(now + Duration::from_secs(seconds));
-    }
-    if let Ok(length) = humantime::parse_duration(text) {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    if let Some(length) = seconds.or_else(|| humantime::parse_duration(text).ok()) {
+        if length > MAX_KEY_LIFE {
+            return Err("must be at most 366 days, if it is a duration".to_owned());
+        }
         return Ok(now + length);
     }
     let moment: SystemTime = humantime::parse_rfc3339(text)
@@ -195,6 +198,20 @@ mod tests {
                     ..key("admin")
                 },
                 "--expires",
+            ),
+            (
+                OfflineKey {
+                    expires: Some("367d".to_owned()),
+                    ..key("admin")
+                },
+                "--expires",
+            ),
+            (
+                OfflineKey {
+                    server_ids: vec!["a".to_owned(); 101],
+                    ..key("worker")
+                },
+                "--server-id",
             ),
             (
                 OfflineKey {

@@ -21,7 +21,7 @@ use super::keys::{self, KeyWatch};
 use super::port::listen;
 use super::start_error::StartError;
 use super::stop_limits::{ANSWER_LIMIT, WRITE_GRACE};
-use crate::actors::access::Keyring;
+use crate::actors::access::{KeyDemand, Keyring};
 use crate::actors::leadership::{CandidacyError, Candidate, ClusterView, Office};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
@@ -58,7 +58,10 @@ impl Starting {
         let view = ClusterView::new(me, config.cluster.failsafe, clock.clone())
             .judging_by(judging_settings(config))
             .hearing_every(config.worker_limits.heartbeat_interval);
-        let keyring = Keyring::new(clock.clone(), config.access.is_required);
+        let keyring = Keyring::new(
+            clock.clone(),
+            KeyDemand::of_setting(config.access.is_required),
+        );
         let gate = Gate::carrying(
             view.clone(),
             phase(&clock, Awaited::Database, clock.wall()),
@@ -191,7 +194,8 @@ impl Starting {
         } else {
             Duration::ZERO
         };
-        Ok(loaded?.led_by(office, hold).after_loss(won.after_loss))
+        let loaded = loaded?.led_by(office, hold).after_loss(won.after_loss);
+        Ok(loaded.as_ordered(won.ordered))
     }
 
     fn no_candidate(&self, error: CandidacyError) -> StartError {

@@ -6,6 +6,7 @@ use super::origin::Origin;
 use super::problem::{Problem, Warning};
 use super::scalar::parse_switch;
 use crate::domain::access::Network;
+use crate::tls::ServerTls;
 
 /// The word that leaves `AUTH` to the address.
 pub(super) const AUTO: &str = "auto";
@@ -102,11 +103,19 @@ pub(super) fn check(
 pub(super) fn warnings(
     settings: &AccessSettings,
     address: &BindAddress,
+    tls: Option<&ServerTls>,
     origin_of_networks: Origin,
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if !settings.is_required && !address.is_loopback() {
         warnings.push(Warning::Exposed {
+            address: address.to_string(),
+        });
+    }
+    // A proxy that is named may speak TLS with the callers.
+    let is_plain = tls.is_none() && settings.trusted_proxies.is_empty();
+    if settings.is_required && is_plain && !address.is_loopback() {
+        warnings.push(Warning::KeysInCleartext {
             address: address.to_string(),
         });
     }
@@ -151,7 +160,7 @@ mod tests {
         };
         let check = |given, address, url| check(&settings(given, address), address, url);
         let warnings =
-            |given, address| warnings(&settings(given, address), address, Origin::Default);
+            |given, address| warnings(&settings(given, address), address, None, Origin::Default);
         assert!(check(None, &here, &file).is_empty());
         assert!(!is_required(None, &here));
         let refused = check(None, &everywhere, &file);
@@ -163,7 +172,15 @@ mod tests {
             assert!(check(Some(given), &everywhere, &file).is_empty());
             assert_eq!(is_required(Some(given), &everywhere), given);
         }
-        assert!(warnings(Some(true), &everywhere).is_empty());
+        let warned = warnings(Some(true), &everywhere);
+        assert!(warned[0].to_string().contains("TLS_CERT is not set"));
+        let behind_proxy = AccessSettings {
+            trusted_proxies: parse_networks("10.0.0.1").unwrap(),
+            ..settings(Some(true), &everywhere)
+        };
+        let warned = super::warnings(&behind_proxy, &everywhere, None, Origin::Default);
+        assert!(warned.is_empty(), "{warned:?}");
+        assert!(warnings(Some(true), &here).is_empty());
         assert!(warnings(Some(false), &here).is_empty());
         let warned = warnings(Some(false), &everywhere);
         assert!(warned[0].to_string().contains("every machine that reaches"));

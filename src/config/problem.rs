@@ -122,6 +122,8 @@ pub enum Warning {
     DotEnv { place: String, reason: String },
     /// Every program that reaches the address may give orders.
     Exposed { address: String },
+    /// Keys of callers cross the network without encryption.
+    KeysInCleartext { address: String },
 }
 
 impl Warning {
@@ -132,6 +134,7 @@ impl Warning {
             Self::NoEffect { name, .. } => Some(name),
             Self::DotEnv { .. } => None,
             Self::Exposed { .. } => Some("AUTH"),
+            Self::KeysInCleartext { .. } => Some("TLS_CERT"),
         }
     }
 }
@@ -161,6 +164,12 @@ impl fmt::Display for Warning {
                 formatter,
                 "AUTH is off and BIND_ADDRESS is {address}: every machine that reaches this address can give orders \
                  to the fleet. Set AUTH=on unless only trusted machines do."
+            ),
+            Self::KeysInCleartext { address } => write!(
+                formatter,
+                "AUTH is on, BIND_ADDRESS is {address}, and TLS_CERT is not set: keys of callers cross the network without \
+                 encryption, and a listener can act with them. Set TLS_CERT and TLS_KEY, or let a proxy speak TLS and name the \
+                 proxy in TRUSTED_PROXIES."
             ),
         }
     }

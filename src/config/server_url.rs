@@ -10,6 +10,7 @@ use super::problem::Warning;
 use super::sources::Sources;
 use super::table::{CLIENT_CERT, CLIENT_KEY, DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL};
 use super::typo::suspects_of;
+use crate::domain::cleartext::is_cleartext;
 use crate::domain::masked_url::masked_url;
 
 /// The address of an orchestrator. A proxy before it may ask for a user and a password, which are
@@ -26,6 +27,11 @@ impl ServerUrl {
     /// Returns whether calls are encrypted.
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
+    }
+
+    /// Returns whether a key that goes along can be read on its way to another machine.
+    pub fn is_cleartext(&self) -> bool {
+        is_cleartext(&self.0)
     }
 }
 

@@ -15,9 +15,12 @@ use super::params;
 use super::problem::Problem;
 use super::requests::{StepDownRequest, TakeOverQuery, read_query};
 use super::state::{AppState, Load};
-use crate::actors::leadership::{ClusterView, ForgetError, NotProven, StepDownError};
+use crate::actors::leadership::{
+    ClusterView, ForgetError, NotProven, StepDownError, TakeOverOrder,
+};
 use crate::actors::refusal::Refusal;
 use crate::domain::leadership::{ForgetRefusal, NodeName, Role, StepDownRefusal};
+use crate::logging;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TakeOverAnswer {
@@ -46,7 +49,10 @@ pub(super) async fn take_over(
         Role::Standby | Role::Candidate | Role::Joining => {
             warn!(reason = query.reason.as_str();
                 "an operator ordered this orchestrator to take over: {}", query.reason);
-            view.order_take_over(query.reason);
+            view.order_take_over(TakeOverOrder {
+                reason: query.reason,
+                origin: logging::current_origin(),
+            });
             Ok(Json(TakeOverAnswer {
                 status: "ordered",
                 node: me.to_string(),

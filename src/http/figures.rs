@@ -70,6 +70,7 @@ async fn count(state: &AppState) -> Result<String, Refusal> {
             "role": seen.role.as_str(),
             "term": seen.leader.as_ref().map(|(row, _)| row.term.get()),
             "members": seen.members.len(),
+            "failsafe": seen.failsafe.is_some(),
         }),
         stale_since: state.stale_since().map(Time),
     };

@@ -38,7 +38,7 @@ use super::setting_list::ShownSetting;
 use super::socket::Encryption;
 use super::state::{AppState, HttpSettings};
 use super::status;
-use crate::actors::access::Keyring;
+use crate::actors::access::{KeyDemand, Keyring};
 use crate::actors::leadership::ClusterView;
 use crate::clock::Clock;
 use crate::domain::leadership::CarryLimits;
@@ -155,7 +155,7 @@ impl From<AppState> for Gate {
 impl Gate {
     /// A gate in a phase, with the usual limits, where no caller needs a key.
     pub fn new(cluster: ClusterView, phase: Phase) -> Self {
-        let keyring = Keyring::new(cluster.clock().clone(), false);
+        let keyring = Keyring::new(cluster.clock().clone(), KeyDemand::NotRequired);
         let access = Access::new(keyring, Vec::new(), Vec::new());
         Self::guarded(cluster, phase, access)
     }

@@ -14,12 +14,13 @@ use super::answer::{PageEnd, Seconds, Time, milliseconds, seconds};
 use super::params;
 use super::pieces::{self, Both, Nothing, Rows, closing, opening};
 use super::problem::Problem;
-use super::requests::{InstancesQuery, MetricsQuery, RemovalQuery, read_query};
+use super::recovery_plan;
+use super::requests::{DryRunQuery, InstancesQuery, MetricsQuery, RemovalQuery, read_query};
 use super::state::{AppState, Load};
 use super::streams::next_of;
 use crate::actors::heartbeat_log::AskHistory;
 use crate::actors::orchestrator::Orchestrator;
-use crate::actors::recovery::Remove;
+use crate::actors::recovery::{PlannedFor, Remove};
 use crate::actors::registry::Duplicate;
 use crate::domain::commands::{Rejection, SayGoodbye};
 use crate::domain::fleet::Evacuation;
@@ -343,14 +344,18 @@ pub(super) struct FailureAnswer {
 pub(super) async fn failure(
     state: Data<AppState>,
     request: HttpRequest,
-) -> Result<Json<FailureAnswer>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let id = params::server_id(&request)?;
+    let dry_run = read_query::<DryRunQuery>(&request)?.is_asked();
     let _permit = state.admit(Load::Write)?;
+    if dry_run {
+        return recovery_plan::answer(&state, id, PlannedFor::Failure).await;
+    }
     let orchestrator = state.orchestrator();
     let began = orchestrator.clock().now();
     let recovered = orchestrator.report_failure(id.clone()).await?;
     let took = orchestrator.clock().now().since(began);
-    Ok(Json(FailureAnswer {
+    Ok(HttpResponse::Ok().json(FailureAnswer {
         status: "completed",
         method: "smart",
         server_id: id,

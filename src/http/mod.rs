@@ -73,6 +73,7 @@ mod problem;
 mod quarantine;
 mod rebalance;
 mod recovery;
+mod recovery_plan;
 mod requests;
 mod resilience;
 mod retry;

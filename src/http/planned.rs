@@ -28,6 +28,9 @@ use crate::domain::time::WallTime;
 pub(super) struct CordonAnswer {
     status: &'static str,
     server_id: InstanceId,
+    /// Set if nothing was changed: the rest is what would happen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Time>,
 }
@@ -39,6 +42,7 @@ pub(super) async fn cordon(
     body: Body,
 ) -> Result<Json<CordonAnswer>, Problem> {
     let id = params::server_id(&request)?;
+    let dry_run = read_query::<DryRunQuery>(&request)?.is_asked();
     let _permit = state.admit(Load::Write)?;
     let body: CordonRequest = body.read_or_default().await?;
     let now = state.orchestrator().clock().wall();
@@ -50,10 +54,12 @@ pub(super) async fn cordon(
         by: Requester::Operator,
         reason: body.reason.0,
     };
-    state.orchestrator().execute(command).await?;
+    let orchestrator = state.orchestrator();
+    orchestrator.execute_or_try(command, dry_run).await?;
     Ok(Json(CordonAnswer {
         status: "cordoned",
         server_id: id,
+        dry_run,
         until: until.map(Time),
     }))
 }
@@ -65,6 +71,7 @@ pub(super) async fn uncordon(
     body: Body,
 ) -> Result<Json<CordonAnswer>, Problem> {
     let id = params::server_id(&request)?;
+    let dry_run = read_query::<DryRunQuery>(&request)?.is_asked();
     let _permit = state.admit(Load::Write)?;
     let body: ReasonRequest = body.read_or_default().await?;
     let command = UncordonInstance {
@@ -72,10 +79,12 @@ pub(super) async fn uncordon(
         by: Requester::Operator,
         reason: body.reason.0,
     };
-    state.orchestrator().execute(command).await?;
+    let orchestrator = state.orchestrator();
+    orchestrator.execute_or_try(command, dry_run).await?;
     Ok(Json(CordonAnswer {
         status: "uncordoned",
         server_id: id,
+        dry_run,
         until: None,
     }))
 }

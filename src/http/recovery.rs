@@ -1,16 +1,17 @@
 //! Recoveries that an operator orders: a forced one, and one that takes an instance out of use.
 
-use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Time, in_milliseconds};
 use super::params;
 use super::problem::Problem;
+use super::recovery_plan;
 use super::requests::{EmergencyQuery, read_query};
 use super::state::{AppState, Load};
-use crate::actors::recovery::{EmergencyReport, Forced};
+use crate::actors::recovery::{EmergencyReport, Forced, PlannedFor};
 use crate::domain::commands::Recovered;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{OrderReason, StepName, StepRecord, StepResult};
@@ -104,7 +105,7 @@ impl StepAnswer {
 pub(super) async fn emergency(
     state: Data<AppState>,
     request: HttpRequest,
-) -> Result<Json<EmergencyAnswer>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let id = params::server_id(&request)?;
     let query: EmergencyQuery = read_query(&request)?;
     // Classic clients may give none: they are obeyed, and it is written down.
@@ -113,8 +114,11 @@ pub(super) async fn emergency(
         .map_or_else(OrderReason::missing, OrderReason::from);
     let reason_given = reason.is_given;
     let _permit = state.admit(Load::Write)?;
+    if query.dry_run.unwrap_or(false) {
+        return recovery_plan::answer(&state, id, PlannedFor::Emergency).await;
+    }
     let report = state.orchestrator().emergency(id.clone(), reason).await?;
-    Ok(Json(EmergencyAnswer {
+    Ok(HttpResponse::Ok().json(EmergencyAnswer {
         status: if report.is_success() {
             "success"
         } else {

@@ -97,8 +97,8 @@ static ROUTES: &[Route] = routes![
         "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`. `dry_run=true` only says what would happen.";
     Current Judged View POST "/streams/verify" [None] streams::verify,
         "Reports which claims to streams are current; for sinks that refuse results of a former owner.";
-    Current Ordered Operate POST "/streams/move" [None] moves::begin,
-        "Moves up to 10,000 streams on request, all or none. A leased owner of an exclusive stream releases it first; `to` is optional.";
+    Current Ordered Operate POST "/streams/move" [Read] moves::begin,
+        "Moves up to 10,000 streams on request, all or none. A leased owner of an exclusive stream releases it first; `to` is optional; `dry_run=true` only plans.";
     Current Shown View GET "/streams" [Read] streams::list,
         "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `group`, `name` (a part of it), `label` (`key:value`). URLs are masked without `urls=full`.";
     Current Shown View GET "/streams/{id}" [Read] streams::detail,
@@ -129,10 +129,10 @@ static ROUTES: &[Route] = routes![
         "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
     Current Ordered Work DELETE "/instances/{server_id}" [Read] instances::delete,
         "Removes an instance; its streams move at once, or when its lease is over. `reason`; `dry_run=true` only says what would happen.";
-    Current Ordered Operate POST "/instances/{server_id}/cordon" [None] planned::cordon,
-        "Keeps an instance from getting streams; it keeps those it has. `reason`, `until`.";
-    Current Ordered Operate POST "/instances/{server_id}/uncordon" [None] planned::uncordon,
-        "Ends the cordon of an instance, and a drain that keeps streams away from it, also one under way. `reason`.";
+    Current Ordered Operate POST "/instances/{server_id}/cordon" [Read] planned::cordon,
+        "Keeps an instance from getting streams; it keeps those it has. `reason`, `until`; `dry_run=true` only says whether it could.";
+    Current Ordered Operate POST "/instances/{server_id}/uncordon" [Read] planned::uncordon,
+        "Ends the cordon of an instance, and a drain that keeps streams away from it, also one under way. `reason`; `dry_run=true` only says whether it could.";
     Current Ordered Operate POST "/instances/{server_id}/drain" [Read] planned::drain,
         "Moves the streams of an instance to others and keeps it empty. `deadline`, `reason`, `force`; `dry_run=true` only plans.";
     Current Shown View GET "/instances/{server_id}/drain" [None] planned::drain_status,
@@ -151,8 +151,8 @@ static ROUTES: &[Route] = routes![
         "Balances the fleet by the number of streams; `reason`, `dry_run`.";
     Classic Shown View GET "/rebalance/stats" [None] rebalance::stats,
         "Counts the rebalances since the start of the program.";
-    Classic Ordered Operate POST "/instances/{server_id}/failure" [None] instances::failure,
-        "Reports that an instance has failed; its streams move at once, or when its lease is over.";
+    Classic Ordered Operate POST "/instances/{server_id}/failure" [Read] instances::failure,
+        "Reports that an instance has failed; its streams move at once, or when its lease is over. `dry_run=true` only plans.";
     Classic ShownToWorker Work POST "/diagnostic" [Ignored] diagnostic::compare,
         "Compares the streams that a worker runs with the streams assigned to it.";
     Current Shown Administer GET "/webhooks" [None] webhooks::list,
@@ -214,7 +214,7 @@ static ROUTES: &[Route] = routes![
     Classic Ordered Operate POST "/resilience/recovery/{server_id}" [None] recovery::force,
         "Forces the recovery of a failed instance now, or ends its maintenance.";
     Classic Ordered Operate POST "/resilience/emergency/{server_id}" [Read] recovery::emergency,
-        "Takes all streams from an instance, even from one that sends heartbeats, and takes it out of use; `reason`.";
+        "Takes all streams from an instance, even from one that sends heartbeats, and takes it out of use; `reason`; `dry_run=true` only plans.";
     Current Shown View GET "/resilience/consistency" [None] resilience::consistency,
         "Checks the invariants, and compares memory with the database; null means unknown.";
     Current Shown View GET "/resilience/incidents" [Read] resilience::incidents,
@@ -274,6 +274,23 @@ pub fn route_table() -> &'static [Route] {
     ROUTES
 }
 
+impl Route {
+    /// Returns whether it is for orders of operators: they change the fleet, or who leads.
+    fn is_order(&self) -> bool {
+        match self.authority {
+            Authority::Ordered => true,
+            Authority::Own => {
+                self.permission == Permission::Administer && self.method != Method::GET
+            }
+            Authority::Shown
+            | Authority::ShownToWorker
+            | Authority::Beat
+            | Authority::Told
+            | Authority::Judged => false,
+        }
+    }
+}
+
 /// Returns the path of the route that serves a request, as it stands in the table; `None` if there is
 /// none.
 pub(super) fn pattern_of(request: &HttpRequest) -> Option<&'static str> {
@@ -286,11 +303,11 @@ pub(super) fn pattern_of(request: &HttpRequest) -> Option<&'static str> {
     found.map(|route| route.path)
 }
 
-/// Returns whether a route, by the path of the table, is for orders of operators: they change the fleet.
+/// Returns whether a route, by the path of the table, is for orders of operators.
 pub(super) fn is_order(path: &str, method: &Method) -> bool {
     let mut routes = ROUTES.iter();
     let found = routes.find(|route| route.path == path && route.method == *method);
-    found.is_some_and(|route| route.authority == Authority::Ordered)
+    found.is_some_and(Route::is_order)
 }
 
 /// The path of heartbeats.
@@ -356,15 +373,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 fn guard_route(route: &Route, served: actix_web::Route) -> actix_web::Route {
     let needed = Needed {
         permission: route.permission,
-        is_order: match route.authority {
-            Authority::Ordered => true,
-            Authority::Own
-            | Authority::Shown
-            | Authority::ShownToWorker
-            | Authority::Beat
-            | Authority::Told
-            | Authority::Judged => false,
-        },
+        is_order: route.is_order(),
     };
     match route.permission {
         Permission::Public => served,

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::{Access, Sender, ended_cookie, is_secure, recognize_key, session_cookie};
+use super::access::{Access, Sender, channel_of, ended_cookie, recognize_key, session_cookie};
 use super::answer::Time;
 use super::body::Body;
 use super::problem::Problem;
@@ -91,7 +91,7 @@ pub(super) async fn begin(
     let caller = recognize_key(&request, access, body.key.trim())?;
     let begun = access.keyring().begin_session(&caller);
     let (secret, ends_at) = begun.ok_or_else(Problem::internal)?;
-    let cookie = session_cookie(&secret, is_secure(&request, access));
+    let cookie = session_cookie(&secret, channel_of(&request, access));
     Ok(HttpResponse::Ok()
         .insert_header((header::SET_COOKIE, cookie))
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -114,7 +114,7 @@ pub(super) async fn end(
         .map(|state| state.admit(Load::Read))
         .transpose()?;
     sender.access().keyring().end_session(sender.caller());
-    let cookie = ended_cookie(is_secure(&request, sender.access()));
+    let cookie = ended_cookie(channel_of(&request, sender.access()));
     Ok(HttpResponse::Ok()
         .insert_header((header::SET_COOKIE, cookie))
         .json(SessionEndAnswer { status: "ended" }))

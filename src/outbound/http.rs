@@ -143,11 +143,15 @@ fn call(agent: &Agent, request: &OutgoingRequest) -> Answer {
         id,
         timestamp,
         body,
+        traceparent,
         secrets,
     } = request;
     let signed = signatures(secrets, id, *timestamp, body);
-    let answer = agent
-        .post(url.expose())
+    let mut post = agent.post(url.expose());
+    if let Some(traceparent) = traceparent {
+        post = post.header("traceparent", traceparent);
+    }
+    let answer = post
         .header("webhook-id", id)
         .header("webhook-timestamp", timestamp.to_string())
         .header("webhook-signature", signed)

@@ -343,6 +343,43 @@ fn a_runner_that_panics_takes_its_permits_along() {
     assert!(matches!(error, WorkerError::RunnerPanicked), "{error}");
 }
 
+/// What a worker with this key says of the orchestrator at this URL, until the first request has failed.
+fn said_about(url: &str, key: &str) -> Vec<Notice> {
+    let (tell, story) = mpsc::channel();
+    let teller = Teller {
+        tell,
+        refuses: BTreeSet::new(),
+        panics: false,
+    };
+    let worker = Worker::builder(url, "w").key(key).start(teller).unwrap();
+    let mut notices = Vec::new();
+    while let Ok(Happened::LivenessChanged(notice)) = story.recv_timeout(PATIENCE) {
+        let is_over = matches!(notice, Notice::Unreachable(_));
+        notices.push(notice);
+        if is_over {
+            break;
+        }
+    }
+    worker.leave().unwrap();
+    notices.pop();
+    notices.extend(story.try_iter().filter_map(|happened| match happened {
+        Happened::LivenessChanged(notice) => Some(notice),
+        Happened::Started(..) | Happened::Stopped(..) => None,
+    }));
+    notices
+}
+
+#[test]
+fn a_key_that_leaves_the_machine_without_encryption_is_said_once() {
+    let key = "ork_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    // Nothing listens there; the address counts as another machine's.
+    let said = said_about("http://0.0.0.0:1,http://0.0.0.0:1/behind", key);
+    let masked = "http://0.0.0.0/…".to_owned();
+    assert_eq!(said, [Notice::KeyInCleartext(masked)]);
+    assert!(said_about("http://0.0.0.0:1", "").is_empty());
+    assert!(said_about("http://127.0.0.1:1", key).is_empty());
+}
+
 #[test]
 fn nobody_there_is_no_reason_to_give_up_but_leaving_is() {
     let url = FakeOrchestrator::start().unwrap().url(); // it ends at once

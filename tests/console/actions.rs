@@ -158,7 +158,7 @@ fn maintenance_empties_a_worker_and_recover_ends_it() {
 
 #[test]
 fn an_emergency_takes_every_stream_from_a_worker_that_beats() {
-    expect_errors(&["emergency"]);
+    expect_errors(&["alert emergency_recovery"]);
     let folder = tempfile::tempdir().unwrap();
     let orchestrator = start(folder.path(), &[("DATABASE_URL", "memory:")]);
     let mut workers = pair(&orchestrator);
@@ -166,6 +166,17 @@ fn an_emergency_takes_every_stream_from_a_worker_that_beats() {
     let browser = Browser::at(orchestrator.address());
     browser.open("instance/left");
     let plan = format!("Moves {held} of {held} stream");
+    // The plan is the orchestrator's own, and changes nothing.
+    browser.click("main [data-act=emergency]");
+    browser.sees("#dialog", "Dry run of");
+    browser.sees("#dialog", "Its lease is withdrawn");
+    browser.sees("#dialog tbody", "right");
+    browser.press("\u{e00c}");
+    assert_eq!(
+        orchestrator.get("/instances/left").1["data"]["status"],
+        "active"
+    );
+    assert_eq!(workers[0].streams.len(), held);
     carry_out(
         &browser,
         "[data-act=emergency]",
@@ -181,6 +192,37 @@ fn an_emergency_takes_every_stream_from_a_worker_that_beats() {
     browser.go("instance/left");
     carry_out(&browser, "[data-act=recover]", "Ends its maintenance", &[]);
     browser.sees("main h1", "active");
+    assert_eq!(browser.wrong(), json!([]));
+}
+
+#[test]
+fn a_report_of_a_failure_shows_where_each_stream_goes() {
+    expect_errors(&["alert system_health"]);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        ("DATABASE_URL", "memory:"),
+        ("HEARTBEAT_WARNING_THRESHOLD", "5s"),
+    ];
+    let orchestrator = start(folder.path(), &settings);
+    let mut workers = pair(&orchestrator);
+    let held = workers[0].streams.len();
+    let browser = Browser::at(orchestrator.address());
+    browser.open("instance/left");
+    until(&orchestrator, &mut workers[1..], "left is late", |_| {
+        orchestrator.get("/instances/left").1["data"]["status"] == "suspect"
+    });
+    browser.click("main [data-act=report]");
+    browser.sees("#dialog", &format!("Moves {held} of {held} stream"));
+    browser.sees("#dialog tbody", "right");
+    browser.press("\u{e00c}");
+    let (_, events) = orchestrator.get("/resilience/events?kind=instance_failed,lease_withdrawn");
+    assert_eq!(events["events"], json!([]), "the plan changed nothing");
+    let plan = format!("Moves {held} of {held} stream");
+    workers[1].beat(&orchestrator);
+    carry_out(&browser, "[data-act=report]", &plan, &[]);
+    until(&orchestrator, &mut workers, "right has all", |workers| {
+        workers[1].streams.len() == 6
+    });
     assert_eq!(browser.wrong(), json!([]));
 }
 

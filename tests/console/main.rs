@@ -6,6 +6,7 @@
 
 mod actions;
 mod browser;
+mod cluster;
 mod connection;
 mod fleet;
 mod names;

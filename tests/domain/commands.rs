@@ -11,10 +11,10 @@ use std::time::Duration;
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, ClearSuspicion, Command, ConfirmDelivery, Confirmed,
     DeleteStream, DryRun, EndIncident, EndMaintenance, EscalateIncident, ForgetFailed,
-    ForgiveInstance, OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered,
-    RegisterInstance, Registered, Rejection, ReleaseStreams, Released, Removal, RemoveInstance,
-    ReturnInstance, SaveStreams, StatusChange, StreamSpec, StreamsSaved, SuspectInstance,
-    TrustInstance,
+    ForgiveInstance, HeartbeatForm, OpenIncident, Opening, PlaceWaiting, RecoverInstance,
+    Recovered, RegisterInstance, Registered, Rejection, ReleaseStreams, Released, Removal,
+    RemoveInstance, ReturnInstance, SaveStreams, StatusChange, StreamSpec, StreamsSaved,
+    SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Standing;
@@ -170,7 +170,7 @@ impl World {
 
     fn confirm(&mut self, id: &str, version: Option<i64>, streams: &[i64]) -> Confirmed {
         self.run(ConfirmDelivery {
-            names_life: false,
+            form: HeartbeatForm::WithoutIncarnation,
             id: id.into(),
             incarnation: self.life(id),
             version: version.map(AssignmentVersion::new),
@@ -736,7 +736,7 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
             flaps: 0
         },
         ConfirmDelivery {
-            names_life: false,
+            form: HeartbeatForm::WithoutIncarnation,
             id: id.clone(),
             incarnation,
             version: None,

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
     AbandonHandovers, AgreeLease, AssignOutcome, AssignStreams, Command, ConfirmDelivery,
-    DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance, Rejection, ReleaseStreams,
-    Relocation, Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved, WithdrawLease,
+    DeleteStream, HeartbeatForm, MoveStreams, OpenIncident, Opening, RecoverInstance,
+    RegisterInstance, Rejection, ReleaseStreams, Relocation, Removal, RemoveInstance, SaveStreams,
+    StreamSpec, StreamsSaved, WithdrawLease,
 };
 use resilient_orchestrator::domain::fleet::Standing;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Scoring};
@@ -114,7 +115,7 @@ impl World {
     /// A heartbeat with the newest version, and what its worker runs.
     fn beat(&mut self, id: &str, running: &[StreamId]) {
         self.run(ConfirmDelivery {
-            names_life: false,
+            form: HeartbeatForm::WithoutIncarnation,
             id: id.into(),
             incarnation: self.life(id),
             version: Some(self.version(id)),
@@ -123,9 +124,9 @@ impl World {
     }
 
     /// A heartbeat of a process that has no version yet, and says what it runs.
-    fn first_beat(&mut self, id: &str, names_life: bool, running: &[StreamId]) {
+    fn first_beat(&mut self, id: &str, form: HeartbeatForm, running: &[StreamId]) {
         self.run(ConfirmDelivery {
-            names_life,
+            form,
             id: id.into(),
             incarnation: self.life(id),
             version: Some(AssignmentVersion::new(0)),
@@ -195,6 +196,22 @@ impl World {
 
     fn owner(&self) -> String {
         self.assignment().instance.to_string()
+    }
+
+    fn owner_of(&self, stream: i64) -> Option<String> {
+        let slot = self.ledger.saved().stream(StreamId::new(stream))?;
+        let assignment = slot.place().assignment()?;
+        Some(assignment.instance.to_string())
+    }
+
+    fn held(&self, id: &str) -> Vec<i64> {
+        let held = self.slot(id).held().iter();
+        held.map(|stream| stream.get()).collect()
+    }
+
+    fn to_run(&self, id: &str) -> Vec<i64> {
+        let to_run = self.slot(id).to_run().into_iter();
+        to_run.map(StreamId::get).collect()
     }
 }
 
@@ -318,13 +335,141 @@ fn a_registration_leaves_a_stream_with_its_leased_owner_until_a_heartbeat_names_
     world.register("a");
     assert_eq!(world.owner(), "a");
     // A heartbeat that does not name the life says nothing about it.
-    world.first_beat("a", false, &[]);
+    world.first_beat("a", HeartbeatForm::WithoutIncarnation, &[]);
     assert_eq!(world.owner(), "a");
     // Nor does one that runs the stream.
-    world.first_beat("a", true, &[STREAM]);
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[STREAM]);
     assert_eq!(world.owner(), "a");
-    world.first_beat("a", true, &[]);
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[]);
     assert_eq!(world.owner(), "b");
+}
+
+/// A leased a that runs streams 1 to 3, with the label `disk`; stream 3 requires the label.
+fn three_at_a() -> World {
+    let mut world = World::new(HandoverMode::Exclusive);
+    world.run(with_disk(5));
+    world.save(StreamSpec {
+        id: Some(StreamId::new(2)),
+        name: Some("s2".into()),
+        ..spec()
+    });
+    world.save(StreamSpec {
+        id: Some(StreamId::new(3)),
+        name: Some("s3".into()),
+        requires: Some([("disk".to_owned(), "ssd".to_owned())].into()),
+        ..spec()
+    });
+    world.run(AssignStreams {
+        id: "a".into(),
+        incarnation: None,
+        requested: 3,
+    });
+    let all = [1, 2, 3].map(StreamId::new);
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &all);
+    world.beat("a", &all);
+    assert_eq!(world.held("a"), [1, 2, 3]);
+    assert_eq!(world.to_run("a"), [1, 2, 3]);
+    world
+}
+
+fn with_disk(max_streams: u32) -> RegisterInstance {
+    RegisterInstance {
+        labels: [("disk".to_owned(), "ssd".to_owned())].into(),
+        ..registration("a", max_streams)
+    }
+}
+
+#[test]
+fn a_registration_with_less_room_sheds_with_the_first_heartbeat_that_names_the_new_life() {
+    let mut world = three_at_a();
+    let registered = world.run(with_disk(1));
+    assert_eq!(registered.assigned_streams(), [StreamId::new(1)]);
+    // The process before may run them all: none has another owner.
+    assert_eq!(
+        (world.held("a"), world.to_run("a")),
+        (vec![1, 2, 3], vec![1])
+    );
+    world.first_beat("a", HeartbeatForm::WithoutIncarnation, &[]);
+    assert_eq!(world.held("a"), [1, 2, 3]);
+    // An operator cannot keep one where it does not fit.
+    let back = Relocation {
+        stream: StreamId::new(2),
+        to: Some("a".into()),
+    };
+    let refused = world.try_run(MoveStreams { moves: vec![back] });
+    assert_eq!(refused.unwrap_err(), Rejection::NoRoom(Some("a".into())));
+    // One that the new life reports as running is not released.
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[StreamId::new(2)]);
+    assert_eq!(world.held("a"), [1, 2]);
+    assert_eq!(world.owner_of(3), None, "no other has its label");
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[StreamId::new(1)]);
+    assert_eq!(world.held("a"), [1]);
+    assert!(world.owner_of(2).is_some_and(|owner| owner != "a"));
+}
+
+#[test]
+fn a_registration_without_a_label_sheds_with_the_first_heartbeat_that_names_the_new_life() {
+    let mut world = three_at_a();
+    world.run(registration("a", 5));
+    assert_eq!(
+        (world.held("a"), world.to_run("a")),
+        (vec![1, 2, 3], vec![1, 2])
+    );
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[]);
+    assert_eq!(world.held("a"), [1, 2]);
+    assert_eq!(world.owner_of(3), None);
+}
+
+#[test]
+fn a_late_registration_with_less_room_takes_no_stream_from_the_life_after_it() {
+    let mut world = three_at_a();
+    // Late, and of no process any more.
+    world.run(registration("a", 1));
+    assert_eq!(world.to_run("a"), [1]);
+    // The process that lives is answered 409, and registers as before.
+    let registered = world.run(with_disk(5));
+    let all = [1, 2, 3].map(StreamId::new);
+    assert_eq!(registered.assigned_streams(), all);
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[]);
+    world.beat("a", &all);
+    assert_eq!(
+        (world.held("a"), world.to_run("a")),
+        (vec![1, 2, 3], vec![1, 2, 3])
+    );
+}
+
+#[test]
+fn a_stream_that_is_shed_is_not_kept_by_way_of_the_catalogue_or_a_timeout() {
+    let mut world = three_at_a();
+    world.run(with_disk(1));
+    let switch = |enabled| StreamSpec {
+        id: Some(StreamId::new(2)),
+        enabled: Some(enabled),
+        ..spec()
+    };
+    world.save(switch(false));
+    world.save(switch(true));
+    assert_eq!(world.to_run("a"), [1]);
+    let given_up = world.run(AbandonHandovers {
+        id: "a".into(),
+        incarnation: world.life("a"),
+        streams: vec![StreamId::new(2), StreamId::new(3)],
+    });
+    assert_eq!((given_up, world.to_run("a")), (0, vec![1]));
+    world.first_beat("a", HeartbeatForm::WithIncarnation, &[]);
+    assert_eq!(world.held("a"), [1]);
+}
+
+#[test]
+fn a_registration_of_a_classic_owner_with_less_room_sheds_at_once() {
+    let mut world = three_at_a();
+    world.run(AgreeLease {
+        id: "a".into(),
+        incarnation: world.life("a"),
+        lease: None,
+    });
+    world.run(with_disk(1));
+    assert_eq!(world.held("a"), [1]);
 }
 
 #[test]
@@ -475,7 +620,7 @@ fn a_deleted_stream_is_forgotten_when_nobody_runs_it() {
         world.delete();
         world.register("a");
         assert!(world.is_remembered(), "the process before may live");
-        world.first_beat("a", true, &[]);
+        world.first_beat("a", HeartbeatForm::WithIncarnation, &[]);
         assert!(!world.is_remembered(), "the new process runs nothing");
 
         let mut world = World::new(handoff);

@@ -18,7 +18,7 @@ use resilient_orchestrator::domain::balance::{BalanceMeasure, BalanceScope, plan
 use resilient_orchestrator::domain::commands::{
     AbandonHandovers, AgreeLease, AssignStreams, BalanceStreams, ClearSuspicion, Command,
     ConfirmDelivery, ContinueReturned, DeleteStream, DryRun, EndIncident, EndMaintenance,
-    ForgetFailed, ForgiveInstance, MoveStreams, OpenIncident, Opening, PlaceWaiting,
+    ForgetFailed, ForgiveInstance, HeartbeatForm, MoveStreams, OpenIncident, Opening, PlaceWaiting,
     RecoverInstance, Recovered, RegisterInstance, Rejection, ReleaseStreams, Relocation,
     RemoveInstance, ReturnInstance, SaveStreams, SettleDifference, StreamSpec, SuspectInstance,
     TrustInstance,
@@ -611,7 +611,10 @@ impl World {
                 let slot = self.ledger.draft().instance(&name(who));
                 let lets_go = slot.is_some_and(|slot| !slot.releasing().is_empty());
                 let _ = self.decide(&ConfirmDelivery {
-                    names_life: version_back.is_some(),
+                    form: match version_back {
+                        Some(_) => HeartbeatForm::WithIncarnation,
+                        None => HeartbeatForm::WithoutIncarnation,
+                    },
                     id: name(who),
                     incarnation: any_life(self.life(who, Life::Current)),
                     version: version_back.map(|back| AssignmentVersion::new(current - back)),

@@ -422,3 +422,119 @@ async fn planned_work_that_cannot_be_done_names_why_and_changes_nothing() {
         .problem(404);
     assert_eq!(world.saved().await, before);
 }
+
+/// The streams of a list of moves, each with its target.
+fn targets(answer: &Value) -> Vec<(i64, String)> {
+    let moves = answer["moves"].as_array().into_iter().flatten();
+    let line = |line: &Value| {
+        let to = line["to"].as_str().unwrap_or_default().to_owned();
+        (line["stream_id"].as_i64().unwrap_or_default(), to)
+    };
+    moves.map(line).collect()
+}
+
+#[actix_web::test]
+async fn a_cordon_that_is_only_tried_changes_nothing_and_is_refused_like_the_order() {
+    let world = world(9).await;
+    for action in ["cordon", "uncordon"] {
+        let path = format!("/instances/b/{action}?dry_run=true");
+        let tried = world.send("POST", &path).await.ok();
+        let status = format!("{action}ed");
+        assert_has(
+            &tried,
+            &json!({"status": status, "server_id": "b", "dry_run": true}),
+        );
+        let unknown = format!("/instances/z/{action}?dry_run=true");
+        world.send("POST", &unknown).await.problem(404);
+    }
+    assert_eq!(data(&world, "b").await["schedulable"], true);
+    assert!(events(&world, "instance_cordoned").await.is_empty());
+    let done = world.send("POST", "/instances/b/cordon").await.ok();
+    assert!(done.get("dry_run").is_none());
+    let tried = "/instances/b/uncordon?dry_run=true";
+    world.send("POST", tried).await.ok();
+    assert_eq!(data(&world, "b").await["schedulable"], false);
+    let bad = "/instances/b/cordon?dry_run=perhaps";
+    assert_eq!(world.send("POST", bad).await.bad_fields(), ["dry_run"]);
+}
+
+#[actix_web::test]
+async fn a_move_does_what_its_plan_said() {
+    let world = world(9).await;
+    world.register("c", 9).await;
+    let order = json!({"moves": [{"stream_id": 1}, {"stream_id": 2}, {"stream_id": 3, "to": "c"}]});
+    let path = "/streams/move?dry_run=true";
+    let plan = world.post(path, order.clone()).await.ok();
+    assert_eq!(plan["dry_run"], true);
+    assert_eq!(targets(&plan).len(), 3);
+    settle().await;
+    assert_eq!(world.held("a").await, [1, 2, 3, 4], "nothing is changed");
+    assert!(
+        events(&world, "stream_assigned")
+            .await
+            .iter()
+            .all(|event| event["reason"] == "requested")
+    );
+    let done = world.post("/streams/move", order).await.ok();
+    assert_eq!(targets(&done), targets(&plan));
+    assert!(done.get("dry_run").is_none());
+    // What the order would get, the plan gets, too.
+    let nowhere = json!({"moves": [{"stream_id": 4, "to": "z"}]});
+    world.post(path, nowhere.clone()).await.problem(404);
+    world.post("/streams/move", nowhere).await.problem(404);
+}
+
+/// Tries an order that empties `a`, carries it out, and compares.
+async fn does_what_its_plan_said(path: &str, status: &str) {
+    expect_errors(&["emergency", "alert"]);
+    let world = world(3).await;
+    let tried = format!("{path}?dry_run=true");
+    let plan = world.send("POST", &tried).await.ok();
+    assert_has(
+        &plan,
+        &json!({"status": "planned", "server_id": "a", "dry_run": true, "streams": 4,
+            "instance_status": "active"}),
+    );
+    let to_b = |id: i64| (id, "b".to_owned());
+    assert_eq!(targets(&plan), [to_b(1), to_b(2), to_b(3)]);
+    assert_eq!(plan["would_not_fit"], json!([4]));
+    assert!(plan.get("waiting_until").is_none(), "no lease runs");
+    settle().await;
+    assert_eq!(
+        data(&world, "a").await["status"],
+        "active",
+        "nothing is changed"
+    );
+    assert_eq!(world.held("a").await, [1, 2, 3, 4]);
+    assert!(
+        events(&world, "instance_failed,lease_withdrawn")
+            .await
+            .is_empty()
+    );
+    let incidents = world.get("/resilience/incidents").await.ok();
+    assert_eq!(incidents["incidents"], json!([]));
+    world.send("POST", path).await.ok();
+    settle().await;
+    assert_eq!(data(&world, "a").await["status"], status);
+    assert_eq!(world.held("b").await, [1, 2, 3]);
+    let waiting = world.get("/streams/4").await.ok();
+    assert_eq!(waiting["data"]["state"], "orphaned");
+    // One that has failed is planned as it is.
+    let again = world.send("POST", &tried).await.ok();
+    assert_has(
+        &again,
+        &json!({"streams": 0, "moves": [], "instance_status": status}),
+    );
+    let unknown = tried.replace("/a", "/z");
+    world.send("POST", &unknown).await.problem(404);
+}
+
+#[actix_web::test]
+async fn a_report_of_a_failure_does_what_its_plan_said() {
+    does_what_its_plan_said("/instances/a/failure", "failed").await;
+}
+
+#[actix_web::test]
+async fn an_emergency_does_what_its_plan_said() {
+    does_what_its_plan_said("/resilience/emergency/a", "maintenance").await;
+}

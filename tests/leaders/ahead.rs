@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient_orchestrator::actors::leadership::{Candidate, ClusterView, Identity};
+use resilient_orchestrator::actors::leadership::{Candidate, ClusterView, Identity, TakeOverOrder};
 use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
@@ -226,7 +226,10 @@ fn a_fleet_that_changes_between_the_copy_and_the_take_over_is_read_again() {
         sleep(Duration::from_millis(1)).await;
         ground.change("y", 2).await;
         // At once: no look comes between the change and the take-over.
-        ground.view.order_take_over("an exercise".to_owned());
+        ground.view.order_take_over(TakeOverOrder {
+            reason: "an exercise".to_owned(),
+            origin: None,
+        });
         let loaded = standby.await.expect("the standby leads");
         let reads = ground.store.reads();
         assert_eq!(reads[0], before);

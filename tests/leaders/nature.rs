@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use resilient_orchestrator::actors::leadership::TakeOverOrder;
 use resilient_orchestrator::domain::commands::{MoveStreams, Relocation, SaveStreams, StreamSpec};
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use tokio::time::sleep;
@@ -76,7 +77,10 @@ fn strike_process(world: &mut World, number: usize) {
         world.counters.hand_overs += 1;
     } else if life.leads.is_none() && world.chance(150) {
         world.counters.orders += 1;
-        life.view.order_take_over("a person wants it".to_owned());
+        life.view.order_take_over(TakeOverOrder {
+            reason: "a person wants it".to_owned(),
+            origin: None,
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::{Output, Stdio};
 use crate::patience::until;
 use crate::support::postgres::Server;
 use crate::support::process::{self, Orchestrator, command};
+use crate::support::worker::{Kind, WorkerProcess, has_python};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -92,6 +93,13 @@ fn beyond_loopback_the_start_is_refused_until_auth_is_set() {
         &["config", "check"],
     );
     assert_eq!(code(&guarded), 0);
+    let report = String::from_utf8_lossy(&guarded.stdout).into_owned() + &told(&guarded);
+    assert!(report.contains("TLS_CERT is not set"), "{report}");
+    let behind_proxy = [everywhere, ("AUTH", "on"), ("TRUSTED_PROXIES", "10.0.0.1")];
+    let behind_proxy = run(folder.path(), &behind_proxy, &["config", "check"]);
+    let report = String::from_utf8_lossy(&behind_proxy.stdout).into_owned();
+    assert_eq!(code(&behind_proxy), 0);
+    assert!(!report.contains("TLS_CERT is not set"), "{report}");
     let kept = run(
         folder.path(),
         &[("AUTH", "on"), ("DATABASE_URL", "memory:")],
@@ -101,6 +109,52 @@ fn beyond_loopback_the_start_is_refused_until_auth_is_set() {
     // The first key is made before AUTH is set.
     let key = line(&run(folder.path(), &[everywhere], &CREATE));
     assert!(key.starts_with("ork_") && key.len() == 47, "{key}");
+}
+
+/// An address that counts as another machine's, and at which nothing listens.
+const ELSEWHERE: &str = "http://0.0.0.0:1";
+
+/// Starts with `ork_`, as a key does.
+const KEY: &str = "ork_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+#[test]
+fn the_command_line_warns_once_of_a_key_that_is_sent_without_encryption() {
+    let folder = tempdir().unwrap();
+    let told = |key: &[(&str, &str)], urls: &str| {
+        told(&run(folder.path(), key, &["status", "--url", urls]))
+    };
+    let with_key = [("ORCHESTRATOR_KEY", KEY)];
+    let two = format!("{ELSEWHERE},{ELSEWHERE}/behind");
+    let warned = told(&with_key, &two);
+    assert_eq!(warned.matches("without encryption").count(), 1, "{warned}");
+    for part in ["ORCHESTRATOR_KEY", ELSEWHERE, "https://", "--url"] {
+        assert!(warned.contains(part), "{part} is missing in {warned}");
+    }
+    for warned in [told(&[], &two), told(&with_key, "http://127.0.0.1:1")] {
+        assert!(!warned.contains("without encryption"), "{warned}");
+    }
+}
+
+#[test]
+fn the_example_workers_warn_of_a_key_that_is_sent_without_encryption() {
+    for (kind, line) in [
+        (
+            Kind::Rust,
+            "the worker's key is sent to http://0.0.0.0/… without encryption",
+        ),
+        (
+            Kind::Python,
+            "warning: the key (ORCHESTRATOR_KEY) is sent to http://0.0.0.0 without encryption",
+        ),
+    ] {
+        if kind == Kind::Python && !has_python() {
+            eprintln!("SKIPPED: there is no python3 on this machine");
+            continue;
+        }
+        let key = [("ORCHESTRATOR_KEY", KEY)];
+        let mut worker = WorkerProcess::start_with(kind, ELSEWHERE, "w", &key);
+        worker.wait_for(line);
+    }
 }
 
 #[test]

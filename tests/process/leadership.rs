@@ -243,11 +243,28 @@ fn an_operator_orders_a_standby_to_take_over() {
     assert!(said.status.success(), "{said:?}");
     standby.wait_for_line("ready on ");
     assert!(standby.has_seen("an exercise"));
+    let told = until("the order is an event", || {
+        event(&standby, "takeover_ordered")
+    });
+    assert_eq!(told["node"], "b", "{told}");
+    assert_eq!(told["reason"], "an exercise", "{told}");
+    let terms = (told["from_term"].as_i64(), told["to_term"].as_i64());
+    assert_eq!(terms, (Some(term(&standby) - 1), Some(term(&standby))));
+    assert_eq!(told["actor"], "operator", "{told}");
+    assert_eq!(told["origin"]["address"], "127.0.0.1", "{told}");
+    assert!(told["origin"]["request_id"].is_string(), "{told}");
     let ended = leader.wait();
     assert_eq!(ended.status.code(), Some(4), "{}", ended.log);
     // Without a reason nothing is ordered.
     let (status, refused) = standby.post("/cluster/take-over", &json!({}));
     assert_eq!(status, 422, "{refused}");
+}
+
+/// The newest event of that kind.
+fn event(orchestrator: &Orchestrator, kind: &str) -> Option<Value> {
+    let path = format!("/resilience/events?order=desc&limit=1&kind={kind}");
+    let (_, page) = orchestrator.try_get(&path)?;
+    page["events"].as_array()?.first().cloned()
 }
 
 fn metrics_of(orchestrator: &Orchestrator) -> String {
@@ -319,6 +336,13 @@ fn a_leader_hands_over_to_a_named_standby_and_ends_with_its_usual_code() {
     );
     assert!(leads(&standby));
     assert_eq!(term(&standby), before + 1);
+    let told = until("the order is an event", || {
+        event(&standby, "step_down_ordered")
+    });
+    let told_of = (&told["node"], &told["to"], &told["term"], &told["reason"]);
+    let (a, b) = (json!("a"), json!("b"));
+    assert_eq!(told_of, (&a, &b, &json!(before), &json!("an exercise")));
+    assert_eq!(told["origin"]["address"], "127.0.0.1", "{told}");
     let ended = leader.wait();
     assert_eq!(ended.status.code(), Some(4), "{}", ended.log);
     assert!(ended.log.contains("an exercise"), "{}", ended.log);
@@ -389,6 +413,11 @@ fn a_standby_that_is_away_is_an_alert_and_can_be_forgotten() {
     let done = forget("b");
     assert!(done.status.success(), "{done:?}");
     assert_eq!(state_of(&leader, "b"), None);
+    let told = until("the order is an event", || {
+        event(&leader, "member_forgotten")
+    });
+    assert_eq!(told["node"], "b", "{told}");
+    assert_eq!(told["origin"]["address"], "127.0.0.1", "{told}");
     until("the alert is over", || {
         open("member_away").is_none().then_some(())
     });

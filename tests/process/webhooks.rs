@@ -293,6 +293,38 @@ fn verified(got: &Got, secret: &str) -> bool {
 }
 
 #[test]
+fn a_message_about_an_order_carries_the_trace_of_its_request() {
+    let folder = tempdir().unwrap();
+    let orchestrator = start(folder.path(), &[LOOPBACK]);
+    let receivers = Receivers::begin();
+    let url = receivers.url("/good");
+    let body = json!({"url": url, "secret": SECRET, "types": ["event.instance_*cordoned"]});
+    assert_eq!(put(&orchestrator, "ops", &body).0, 200);
+    register(&orchestrator, "w", 1);
+    let (agent, address) = orchestrator.client();
+    let order = |action: &str, traceparent: Option<&str>| {
+        let mut request = agent.post(format!("{address}/instances/w/{action}"));
+        if let Some(traceparent) = traceparent {
+            request = request.header("traceparent", traceparent);
+        }
+        assert_eq!(request.send_empty().unwrap().status(), 200);
+        receivers.next("/good")
+    };
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let got = order("cordon", Some(trace));
+    assert_eq!(got.json()["type"], "event.instance_cordoned");
+    assert_eq!(
+        got.headers.get("traceparent").map(String::as_str),
+        Some(trace)
+    );
+    // It is a header alone, and of this order alone.
+    assert!(!got.body.contains("4bf92f35"), "{}", got.body);
+    let got = order("uncordon", None);
+    assert_eq!(got.json()["type"], "event.instance_uncordoned");
+    assert_eq!(got.headers.get("traceparent"), None);
+}
+
+#[test]
 fn the_public_library_verifies_every_signature_also_while_a_secret_is_rotated() {
     let folder = tempdir().unwrap();
     let orchestrator = start(folder.path(), &[LOOPBACK]);

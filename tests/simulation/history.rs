@@ -297,6 +297,9 @@ impl History {
             | Event::SilenceEnded { .. }
             | Event::KeyCreated { .. }
             | Event::KeyRevoked { .. }
+            | Event::TakeoverOrdered { .. }
+            | Event::StepDownOrdered { .. }
+            | Event::MemberForgotten { .. }
             | Event::RebalanceBegun { .. }
             | Event::LeaseAgreed { .. }
             | Event::OverlapEnded { .. }

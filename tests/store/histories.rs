@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use resilient_orchestrator::domain::commands::{
     AssignStreams, ClearSuspicion, Command, ConfirmDelivery, DeleteStream, ForgetFailed,
-    OpenIncident, Opening, RecoverInstance, RegisterInstance, ReleaseStreams, RemoveInstance,
-    ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
+    HeartbeatForm, OpenIncident, Opening, RecoverInstance, RegisterInstance, ReleaseStreams,
+    RemoveInstance, ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Standing;
@@ -190,7 +190,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
         Step::Confirm { who, version } => {
             let (id, incarnation) = current(ledger, who);
             let command = ConfirmDelivery {
-                names_life: false,
+                form: HeartbeatForm::WithoutIncarnation,
                 id,
                 incarnation,
                 version: Some(AssignmentVersion::new(version)),

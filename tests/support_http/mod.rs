@@ -31,7 +31,7 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{dev::Service, test};
 use flate2::read::GzDecoder;
 use prometheus_client::registry::Registry;
-use resilient_orchestrator::actors::access::Keyring;
+use resilient_orchestrator::actors::access::{KeyDemand, Keyring};
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
@@ -203,7 +203,10 @@ impl World {
     pub(crate) async fn guarded(networks: &[&str], proxies: &[&str]) -> Self {
         tokio::time::pause();
         let store = Self::empty_store();
-        let keyring = Keyring::new(VirtualTime::starting_at(NEW_YEAR).clock(), true);
+        let keyring = Keyring::new(
+            VirtualTime::starting_at(NEW_YEAR).clock(),
+            KeyDemand::Required,
+        );
         keyring.replace(Vec::new());
         let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
         let loaded = loaded.guarded_by(keyring.clone());

@@ -71,6 +71,10 @@ pub(super) fn spawn(
 /// Sends one request after the other, until the keeper is gone.
 fn talk(wire: &Wire, to_do: &Receiver<Errand>, answers: &Sender<Message>) {
     for errand in to_do {
+        if let Some(url) = wire.newly_in_cleartext() {
+            // A keeper that is gone is found below.
+            let _ = answers.send(Message::KeyInCleartext(url));
+        }
         let sent = || wire.send(&errand.request, errand.limit);
         // Without an answer of some kind, no further request would ever be sent.
         let (answer, why) = catch_unwind(AssertUnwindSafe(sent)).unwrap_or_else(|_| {
@@ -137,6 +141,7 @@ impl Keeper {
                 self.lease.set(self.machine.stop_at());
                 self.board.post(self.machine.known());
             }
+            Message::KeyInCleartext(url) => self.notice(Notice::KeyInCleartext(url)),
             Message::News {
                 incarnation,
                 version,

@@ -18,6 +18,8 @@ pub(super) enum Performed {
 pub(super) enum Message {
     /// The answer to a request, and for operators a sentence about what went wrong.
     Answered(Ticket, Answer, Option<String>),
+    /// The next request shows the key at this URL, masked, without encryption.
+    KeyInCleartext(String),
     /// The orchestrator's current version, for this incarnation.
     News {
         incarnation: i64,

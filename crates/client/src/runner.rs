@@ -45,6 +45,8 @@ pub enum Notice {
     Unreachable(String),
     /// Requests are answered again.
     Reachable,
+    /// A request with the key ([`crate::Builder::key`]) goes to this URL, masked, without encryption. Said once.
+    KeyInCleartext(String),
     /// The runner could not start a stream, which is released; with the error, its URLs masked.
     StartFailed(StreamId, String),
 }
@@ -55,6 +57,11 @@ impl fmt::Display for Notice {
             Self::Registered { incarnation } => write!(f, "registered, incarnation {incarnation}"),
             Self::Unreachable(why) => write!(f, "the orchestrator does not answer: {why}"),
             Self::Reachable => f.write_str("the orchestrator answers again"),
+            Self::KeyInCleartext(url) => write!(
+                f,
+                "the worker's key is sent to {url} without encryption: a listener on the way can read it \
+                 and act with it; name the orchestrator by https:// in the URLs of the worker"
+            ),
             Self::StartFailed(id, why) => write!(f, "stream {id} does not start: {why}"),
         }
     }

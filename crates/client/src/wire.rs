@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{ToSocketAddrs, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use super::orchestrators::Orchestrators;
 use super::reading::{beat, duration, ids, number};
 use super::registration::Registration;
 use super::stream::StreamId;
-use orchestrator_domain::masked_url::with_masked_urls;
+use orchestrator_domain::cleartext::is_cleartext;
+use orchestrator_domain::masked_url::{masked_url, with_masked_urls};
 
 /// How long the orchestrator may hold a long poll without news.
 pub(super) const NEWS_WAIT: Duration = Duration::from_secs(30);
@@ -29,6 +31,8 @@ pub(super) struct Wire {
     registration: Registration,
     orchestrators: Mutex<Orchestrators>,
     agents: Agents,
+    /// Whether the author has heard that the key is not encrypted.
+    is_exposure_said: AtomicBool,
 }
 
 /// The result of a long poll.
@@ -64,6 +68,7 @@ impl Wire {
             registration,
             orchestrators,
             agents,
+            is_exposure_said: AtomicBool::new(false),
         }
     }
 
@@ -76,6 +81,14 @@ impl Wire {
     /// The URL of the orchestrator that is asked.
     fn url(&self) -> String {
         self.orchestrators().current().to_owned()
+    }
+
+    /// Returns the URL of the next request, masked, if the request is the first one that shows the key without encryption.
+    pub(super) fn newly_in_cleartext(&self) -> Option<String> {
+        self.registration.key.as_ref()?;
+        let url = self.url();
+        let is_news = is_cleartext(&url) && !self.is_exposure_said.swap(true, Ordering::Relaxed);
+        is_news.then(|| masked_url(&url))
     }
 
     /// Sends a request and waits for its answer, for at most `limit` per HTTP call.

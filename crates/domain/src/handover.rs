@@ -7,8 +7,8 @@
 //!
 //! A stream that is *releasing* still belongs to its owner, under the same epoch, and is no longer
 //! in the set the owner is to run. It is released when the owner's worker shows that it has
-//! followed (a heartbeat with the version that left it out, or `/streams/release`), when the
-//! owner registers anew, and when its lease is over. In the same transaction it goes to its
+//! followed (a heartbeat with the version that left it out, or `/streams/release`), with the first heartbeat
+//! of the owner's next life, and when its lease is over. In the same transaction it goes to its
 //! target, or to any other instance if that one has no room any more; without any, it is orphaned.
 //!
 //! A stream that is *overlapping* belongs to its new owner; the former one goes on until
@@ -91,6 +91,8 @@ pub enum AfterRelease {
     Disable,
     /// It was deleted: its id is forgotten.
     Forget,
+    /// Its owner registered anew, and it does not fit there any more: it waits for room elsewhere.
+    Shed,
 }
 
 /// Why a stream moves away from an owner that is well.
@@ -115,7 +117,7 @@ impl AfterRelease {
     pub const fn to(&self) -> Option<&InstanceId> {
         match self {
             Self::MoveTo { to, .. } => to.as_ref(),
-            Self::Unclaim | Self::Disable | Self::Forget => None,
+            Self::Unclaim | Self::Disable | Self::Forget | Self::Shed => None,
         }
     }
 
@@ -123,7 +125,7 @@ impl AfterRelease {
     pub const fn is_final(&self) -> bool {
         match self {
             Self::Disable | Self::Forget => true,
-            Self::MoveTo { .. } | Self::Unclaim => false,
+            Self::MoveTo { .. } | Self::Unclaim | Self::Shed => false,
         }
     }
 
@@ -133,6 +135,8 @@ impl AfterRelease {
         match self {
             Self::MoveTo { reason, .. } => reason.assign_reason(),
             Self::Unclaim => AssignReason::AutoAssigned,
+            // It will be placed as a stream that waits for room.
+            Self::Shed => AssignReason::RoomAppeared,
             Self::Disable | Self::Forget => AssignReason::PlannedMove,
         }
     }

@@ -49,6 +49,7 @@ pub mod balance;
 pub mod brake;
 pub mod breaker;
 pub mod certificate;
+pub mod cleartext;
 pub mod commands;
 pub mod consistency;
 pub mod constraints;

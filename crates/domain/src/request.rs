@@ -85,6 +85,9 @@ pub struct EventOrigin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     pub request_id: Arc<str>,
+    /// The place of the request in a trace, if the caller named one: the header for messages about the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Arc<str>>,
 }
 
 /// What is known of the request that led to something. Clones are cheap.
@@ -112,6 +115,7 @@ impl RequestContext {
             key,
             address,
             request_id: self.id.clone(),
+            traceparent: self.trace().map(|trace| trace.to_string().into()),
         };
         Self {
             origin: Some(Arc::new(origin)),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::commands::{
-    AgreeLease, AssignStreams, Command, ConfirmDelivery, OpenIncident, Opening, RecoverInstance,
-    RegisterInstance, SaveStreams, StreamSpec,
+    AgreeLease, AssignStreams, Command, ConfirmDelivery, HeartbeatForm, OpenIncident, Opening,
+    RecoverInstance, RegisterInstance, SaveStreams, StreamSpec,
 };
 use crate::digest::StreamsDigest;
 use crate::fleet::{Fleet, Scoring, Standing};
@@ -107,7 +107,7 @@ pub(crate) fn agree_lease(ledger: &mut Ledger, id: &str) {
 pub(crate) fn follow(ledger: &mut Ledger, id: &str) {
     let slot = ledger.saved().instance(&id.into()).expect("known");
     let command = ConfirmDelivery {
-        names_life: false,
+        form: HeartbeatForm::WithoutIncarnation,
         id: id.into(),
         incarnation: slot.instance().incarnation,
         version: Some(slot.instance().assignment_version),

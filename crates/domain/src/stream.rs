@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::constraints::Constraints;
-use super::handover::{Handover, HandoverMode};
+use super::handover::{AfterRelease, Handover, HandoverMode};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use super::quarantine::Suspicion;
 use super::returns::Returns;
@@ -189,6 +189,26 @@ impl Assignment {
     /// Returns whether its owner must release it.
     pub const fn is_releasing(&self) -> bool {
         matches!(self.handover, Some(Handover::Releasing { .. }))
+    }
+
+    /// Returns whether its owner must release it because it does not fit there any more.
+    pub const fn is_shed(&self) -> bool {
+        matches!(
+            self.handover,
+            Some(Handover::Releasing {
+                then: AfterRelease::Shed,
+                ..
+            })
+        )
+    }
+
+    /// Returns whether its owner runs it no more, if the owner's next life is that of another process: the first heartbeat of
+    /// that life releases it.
+    pub const fn is_of_an_earlier_life(&self) -> bool {
+        match &self.handover {
+            Some(Handover::Releasing { version, .. }) => version.get() == 0,
+            Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => false,
+        }
     }
 
     /// Returns the instance that gets it once its owner has released it, if that is known.

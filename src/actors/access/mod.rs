@@ -28,6 +28,6 @@ pub use actor::{
     AccessActor, AccessLinks, AccessRefusal, CreateKey, CreatedKey, LOOK_INTERVAL, RevokeKey,
     WRITE_INTERVAL,
 };
-pub use keyring::{CredentialFault, Keyring};
+pub use keyring::{CredentialFault, KeyDemand, Keyring};
 pub use secret::{hash_of, new_secret};
 pub use sessions::SESSION_LENGTH;

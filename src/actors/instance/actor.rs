@@ -19,7 +19,7 @@ use crate::actors::instance_link::{
 use crate::actors::registry::Entry;
 
 use crate::clock::Clock;
-use crate::domain::commands::ConfirmDelivery;
+use crate::domain::commands::{ConfirmDelivery, HeartbeatForm};
 use crate::domain::heartbeat::Heartbeat;
 use crate::domain::lease::{Grant, grant, is_rid_of_all, shows_news};
 use crate::domain::liveness::{Effect, FenceAnswer, FenceGround, LivenessMachine};
@@ -131,7 +131,10 @@ impl InstanceActor {
         let confirmation = ConfirmDelivery {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
-            names_life: named.is_some(),
+            form: match named {
+                Some(_) => HeartbeatForm::WithIncarnation,
+                None => HeartbeatForm::WithoutIncarnation,
+            },
             version,
             running: running.map(|running| running.to_vec()),
         };

@@ -24,8 +24,10 @@ use super::ahead::Ahead;
 use super::neighbourhood::{LOOKS_A_BEAT, Neighbourhood};
 use super::notices::Notice;
 use super::surroundings::{CandidacyError, Surroundings, Won};
-use super::view::{Claimed, ClusterView};
+use super::view::{Claimed, ClusterView, TakeOverOrder};
 use super::witnesses;
+use crate::domain::commands::Recorded;
+use crate::domain::events::Event;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     AddressAnswer, AheadLook, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch, LeadersWord,
@@ -51,6 +53,8 @@ pub struct Candidate<'a> {
     said: Option<NodeName>,
     /// The row's address is being asked.
     asking: Option<Asking>,
+    /// The order to take over that was heard last.
+    order: Option<TakeOverOrder>,
 }
 
 /// A question to the address of the row with this term and beat.
@@ -78,6 +82,7 @@ impl<'a> Candidate<'a> {
             system: None,
             said: None,
             asking: None,
+            order: None,
         }
     }
 
@@ -146,8 +151,10 @@ impl<'a> Candidate<'a> {
                     self.asking = None;
                     self.watch.address_answered(term, beat, &answer, self.candidacy)
                 }
-                reason = self.view.ordered() => {
+                order = self.view.ordered() => {
+                    let reason = order.reason.as_str();
                     info!(reason; "taking over, as ordered: {reason}");
+                    self.order = Some(order);
                     self.watch.order(self.candidacy)
                 }
                 () = self.ahead.ended() => continue,
@@ -283,6 +290,7 @@ impl<'a> Candidate<'a> {
                 let claimed = Claimed {
                     sent: self.moment(),
                     cause,
+                    from: term,
                     may_be_doubled: cause.needs_workers_word(self.candidacy.eligibility),
                 };
                 let claimed = self.view.claims(claimed, (term, beat));
@@ -318,6 +326,7 @@ impl<'a> Candidate<'a> {
             after_loss,
         } = taken;
         let me = self.view.me();
+        let ordered = self.carried_out(guard.term, claimed);
         self.view.saw(LeadershipRow {
             term: guard.term,
             node: me.node.clone(),
@@ -340,9 +349,24 @@ impl<'a> Candidate<'a> {
             sent: claimed.sent,
             may_be_doubled: claimed.may_be_doubled,
             after_loss,
+            ordered,
             // After a loss the take-over has moved the versions of the instances.
             prepared: ahead.win(fleet.filter(|_| after_loss.is_none())),
         }
+    }
+
+    /// Returns the event about the order that was carried out with this claim, if it was one.
+    fn carried_out(&mut self, to_term: Term, claimed: Claimed) -> Option<Recorded> {
+        let order = self.order.take();
+        let TakeOverOrder { reason, origin } =
+            order.filter(|_| claimed.cause == TakeOverCause::Ordered)?;
+        let event = Event::TakeoverOrdered {
+            node: self.view.me().node.to_string(),
+            from_term: claimed.from,
+            to_term,
+            reason,
+        };
+        Some(Recorded { event, origin })
     }
 
     fn claim(&self, term: Term, beat: i64, cause: TakeOverCause) -> Claim {

@@ -54,5 +54,7 @@ pub(super) use office::Seat;
 pub use orders::{ForgetError, StepDownError, StepDownTo};
 pub use prover::{NotProven, Prover};
 pub use surroundings::{CandidacyError, Neighbours, Surroundings, Won};
-pub use view::{Barred, Cluster, ClusterView, FailsafeSpan, Identity, MemberFacts, TookOver};
+pub use view::{
+    Barred, Cluster, ClusterView, FailsafeSpan, Identity, MemberFacts, TakeOverOrder, TookOver,
+};
 pub(super) use witnesses::WitnessReader;

@@ -348,9 +348,9 @@ impl Renewals {
             state.admission.written(&dismissed, self.clock.since_made());
             self.view
                 .change(|known| known.members.retain(|known| known.row.node != member.node));
-            // The alert that it is away closes with the next read.
-            state.until_members = 0;
         }
+        // The next read shows whether the row is gone, also after a statement in doubt. Then its alert closes.
+        state.until_members = 0;
         let _ = reply.send(written);
     }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::ahead::Prepared;
+use crate::domain::commands::Recorded;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{AddressAnswer, RunId, SteadyTime};
 use crate::store::{Guard, StoreError};
@@ -61,6 +62,8 @@ pub struct Won {
     pub may_be_doubled: bool,
     /// If the term starts after a loss: the highest version that was known before, 0 for none.
     pub after_loss: Option<Version>,
+    /// The order that led to it, if one did.
+    pub ordered: Option<Recorded>,
     /// What was read ahead.
     pub prepared: Prepared,
 }

@@ -15,6 +15,7 @@ use crate::domain::leadership::{
     FailsafeRecord, JudgingSettings, LeadershipRow, MemberSecret, NodeName, Replication, Role,
     RunId, SchemaVersion, SeenMember, SteadyTime, TakeOverCause, WalTimeline,
 };
+use crate::domain::request::EventOrigin;
 use crate::domain::time::WallTime;
 use crate::store::{Member, known_schema};
 
@@ -125,10 +126,21 @@ pub struct Cluster {
 pub(super) struct Claimed {
     /// When the first of them was sent: the term of this process began later.
     pub(super) sent: SteadyTime,
-    /// Why it was sent.
+    /// Why the last of them was sent.
     pub(super) cause: TakeOverCause,
+    /// The term that the last of them was to end.
+    pub(super) from: Term,
     /// Whether the leader before one of them may live and be sure of its term.
     pub(super) may_be_doubled: bool,
+}
+
+/// An operator's order to take over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct TakeOverOrder {
+    pub reason: String,
+    /// Who gave it.
+    pub origin: Option<Arc<EventOrigin>>,
 }
 
 /// The shared view. Clones show the same.
@@ -147,8 +159,8 @@ pub struct ClusterView {
     pub(super) record: Arc<RwLock<FailsafeRecord>>,
     /// The highest term and version that were seen. A promoted database may have lower ones.
     highest: Arc<(AtomicI64, AtomicI64)>,
-    /// The reason of the newest order to take over.
-    order: Arc<watch::Sender<Option<String>>>,
+    /// The newest order to take over.
+    order: Arc<watch::Sender<Option<TakeOverOrder>>>,
     /// When the database last answered, as the age of the clock in milliseconds plus 1; 0 for never.
     database_heard: Arc<AtomicU64>,
     /// Counts what changes where a request goes: another leader, or another phase of this process.
@@ -272,6 +284,7 @@ impl ClusterView {
         *claimed.insert(Claimed {
             sent: first.sent,
             cause: claim.cause,
+            from: claim.from,
             may_be_doubled: first.may_be_doubled || claim.may_be_doubled,
         })
     }
@@ -282,13 +295,13 @@ impl ClusterView {
         *self.claimed.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Orders this process to take over, with the reason of the operator.
-    pub fn order_take_over(&self, reason: String) {
-        self.order.send_replace(Some(reason));
+    /// Orders this process to take over.
+    pub fn order_take_over(&self, order: TakeOverOrder) {
+        self.order.send_replace(Some(order));
     }
 
-    /// Returns the reason as soon as an operator ordered this process to take over; each order once.
-    pub async fn ordered(&self) -> String {
+    /// Returns the order as soon as an operator ordered this process to take over; each order once.
+    pub async fn ordered(&self) -> TakeOverOrder {
         let mut order = self.order.subscribe();
         loop {
             let mut taken = None;
@@ -296,8 +309,8 @@ impl ClusterView {
                 taken = order.take();
                 false
             });
-            if let Some(reason) = taken {
-                return reason;
+            if let Some(order) = taken {
+                return order;
             }
             if order.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -428,8 +441,12 @@ mod tests {
         let view = ClusterView::new(me, Duration::from_secs(3_600), Clock::real(Duration::ZERO));
         for reason in ["an exercise", "another one"] {
             assert!(view.ordered().now_or_never().is_none());
-            view.order_take_over(reason.to_owned());
-            assert_eq!(view.ordered().await, reason);
+            let order = TakeOverOrder {
+                reason: reason.to_owned(),
+                origin: None,
+            };
+            view.order_take_over(order.clone());
+            assert_eq!(view.ordered().await, order);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::actors::certificates::{CertificateWatch, CertificatesInUse};
 use crate::actors::clean_up::{ChangeRetention, Cleaner, Retention};
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
+use crate::actors::event_outbox::{EventOutbox, Note};
 use crate::actors::event_tail::EventTail;
 use crate::actors::fleet::{
     Ask, AskVersion, Drain, Execute, ExecuteFor, FleetActor, ProveLife, SavedVersion,
@@ -37,6 +38,7 @@ use crate::actors::webhooks::{ChangeWebhooks, WebhookActor, WebhookSender, Webho
 use crate::clock::Clock;
 use crate::domain::certificate::Expiry;
 use crate::domain::commands::{Command, DryRun};
+use crate::domain::events::Event;
 use crate::domain::ids::Version;
 use crate::domain::leadership::{MemberRow, NodeName, StartFreeze, forgettable};
 use crate::domain::queries::Query;
@@ -57,6 +59,7 @@ pub struct Orchestrator {
     pub(in crate::actors) heartbeats: Addr<HeartbeatLog>,
     pub(in crate::actors) cleaner: Addr<Cleaner>,
     pub(in crate::actors) feed: Addr<EventFeed>,
+    pub(in crate::actors) event_outbox: Addr<EventOutbox>,
     pub(in crate::actors) event_tail: Addr<EventTail>,
     pub(in crate::actors) breaker: Addr<DbBreakerActor>,
     pub(in crate::actors) archive: StoreReader,
@@ -264,7 +267,16 @@ impl Orchestrator {
         reason: &str,
     ) -> Result<StepDownTo, StepDownError> {
         let seat = self.seat.as_ref().ok_or(StepDownError::Alone)?;
-        seat.step_down(to, reason).map_err(StepDownError::Refused)
+        let next = seat.step_down(to, reason);
+        let next = next.map_err(StepDownError::Refused)?;
+        // It is saved before the changes freeze: the successor reads the fleet ahead first.
+        self.event_outbox.do_send(Note::new(Event::StepDownOrdered {
+            node: self.cluster.me().node.to_string(),
+            to: next.node.to_string(),
+            term: self.prover.term(),
+            reason: reason.to_owned(),
+        }));
+        Ok(next)
     }
 
     /// Forgets another orchestrator that is away.
@@ -273,7 +285,13 @@ impl Orchestrator {
     /// If it may not be forgotten, or the database does not answer.
     pub async fn forget_member(&self, node: &NodeName) -> Result<(), ForgetError> {
         match &self.seat {
-            Some(seat) => seat.forget(node).await,
+            Some(seat) => {
+                seat.forget(node).await?;
+                let node = node.to_string();
+                let note = Note::new(Event::MemberForgotten { node });
+                self.event_outbox.do_send(note);
+                Ok(())
+            }
             // A process that has its store for itself knows no other one.
             None => forgettable(&[], &self.cluster.me().node, node)
                 .map(|_| ())

@@ -10,8 +10,8 @@ use crate::actors::balance::{
 use crate::actors::db_breaker::{AskBreakers, BreakerReport, ForceBreaker};
 use crate::actors::on_behalf::OnBehalf;
 use crate::actors::recovery::{
-    AskBrake, BrakeReport, Departure, EmergencyReport, ForceRecovery, Forced, OrderBrake, Remove,
-    ReportFailure, StartEmergency,
+    AskBrake, AskRecoveryPlan, BrakeReport, Departure, EmergencyReport, ForceRecovery, Forced,
+    OrderBrake, PlannedFor, PlannedRecovery, Remove, ReportFailure, StartEmergency,
 };
 use crate::actors::refusal::Refusal;
 use crate::domain::alert::Silence;
@@ -75,6 +75,19 @@ impl Orchestrator {
         let order = StartEmergency { id, reason };
         self.change(&self.recovery, OnBehalf::of_current(order))
             .await
+    }
+
+    /// Returns what a recovery of an instance would do now; nothing is changed.
+    ///
+    /// # Errors
+    /// If it is not known, or could not be recovered so.
+    pub async fn plan_recovery(
+        &self,
+        id: InstanceId,
+        planned_for: PlannedFor,
+    ) -> Result<PlannedRecovery, Refusal> {
+        let question = AskRecoveryPlan { id, planned_for };
+        self.change(&self.recovery, question).await
     }
 
     /// An operator has seen an alert.

@@ -6,8 +6,9 @@
 //! and save, verify, end the incident. What could not be saved is tried again later. The order is
 //! in the types of `domain/recovery`; what is under way is in its machine.
 //!
-//! `silences` asks other orchestrators before an instance fails for silence; `reconfirm` takes the first steps, `attempt` the others, and `outcome` decides what follows;
-//! `finish` is what is left once the moves are saved; `orders` and `emergency` are what people ask for, `record` is what is written down afterwards
+//! `silences` asks other orchestrators before an instance fails for silence; `reconfirm` takes the first steps, `attempt` the
+//! others, and `outcome` decides what follows; `finish` is what is left once the moves are saved; `orders` and `emergency` are
+//! what people ask for, `plan` says what an order would do, `record` is what is written down afterwards
 //! and taken up after a start, `departure` is who leaves for good, `sweep` finds what was lost, `scorer` collects what machines say of
 //! themselves.
 
@@ -24,6 +25,7 @@ mod fleet_calls;
 mod links;
 mod orders;
 mod outcome;
+mod plan;
 mod reconfirm;
 mod record;
 mod scorer;
@@ -41,5 +43,6 @@ pub use departure::{Departure, Remove};
 pub use emergency::StartEmergency;
 pub use links::{RecoveryLinks, RecoverySettings};
 pub use orders::{ForceRecovery, ReportFailure};
+pub use plan::{AskRecoveryPlan, PlannedFor, PlannedRecovery};
 pub use under_way::AskUnderWay;
 pub use waiters::{EmergencyReport, Forced};

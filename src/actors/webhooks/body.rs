@@ -93,6 +93,7 @@ mod tests {
             severity: EventSeverity::Warning,
             detail: "Instance `a` failed.".to_owned(),
             object: r#"{"id":5,"kind":"instance_failed"}"#.to_owned(),
+            traceparent: None,
         };
         let contents = [
             (Content::Alert(alert), at(0)),

@@ -114,6 +114,8 @@ impl WebhookActor {
 /// Returns the message about an event.
 pub(super) fn message(uid: &str, stored: &StoredEvent) -> Message {
     let event = &stored.event.event;
+    let origin = stored.event.origin.as_ref();
+    let traceparent = origin.and_then(|origin| origin.traceparent.as_ref());
     Message {
         id: Message::event_id(uid, stored.sequence),
         at: stored.event.at,
@@ -123,6 +125,7 @@ pub(super) fn message(uid: &str, stored: &StoredEvent) -> Message {
             severity: event.severity(),
             detail: event.sentence(),
             object: serde_json::Value::Object(event_object(stored)).to_string(),
+            traceparent: traceparent.map(|text| text.to_string()),
         }),
     }
 }

@@ -16,6 +16,8 @@ pub struct OutgoingRequest {
     /// The moment of this try, in seconds since 1970.
     pub timestamp: i64,
     pub body: Vec<u8>,
+    /// The header `traceparent`: the place in a trace of the request that led to the message.
+    pub traceparent: Option<String>,
     /// The secrets that sign it, the current one first.
     pub secrets: Vec<Secret>,
 }

@@ -44,6 +44,10 @@ impl WebhookActor {
                 self.clock.wall(),
             );
             let receipt = receiver.sent();
+            let request = OutgoingRequest {
+                traceparent: delivery.message.traceparent().map(str::to_owned),
+                ..request
+            };
             let sent = self.sender.send(request);
             ctx.spawn(sent.into_actor(self).map(move |answer, actor, ctx| {
                 actor.answered(&receipt, &answer);
@@ -274,6 +278,7 @@ pub(super) fn request(target: &Target, id: &str, body: Vec<u8>, now: WallTime) -
         id: id.to_owned(),
         timestamp: now.as_micros() / 1_000_000,
         body,
+        traceparent: None,
         secrets: target.secrets(now),
     }
 }

@@ -67,7 +67,7 @@ pub fn load_for_server(flags: BTreeMap<String, OsString>) -> Result<Loaded, Conf
     let mut values = loaded.effective.iter();
     let networks = values.find(|value| value.name == "AUTH_TRUSTED_NETWORKS");
     let origin = networks.map_or(Origin::Default, |value| value.origin);
-    let warnings = access::warnings(&config.access, address, origin);
+    let warnings = access::warnings(&config.access, address, config.server.tls.as_ref(), origin);
     loaded.warnings.extend(warnings);
     Ok(loaded)
 }

@@ -12,22 +12,28 @@ use crate::domain::access::{KEY_PREFIX, KeySecret};
 const SECURE: &str = "__Host-orchestrator";
 const PLAIN: &str = "orchestrator_session";
 
+/// What a request came over, to this program or to a proxy that is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Channel {
+    Tls,
+    Plain,
+}
+
 /// Returns the header that sets the cookie of a session.
-pub(in crate::http) fn session_cookie(secret: &KeySecret, is_secure: bool) -> String {
+pub(in crate::http) fn session_cookie(secret: &KeySecret, channel: Channel) -> String {
     let text = secret.expose();
-    written(text.trim_start_matches(KEY_PREFIX), is_secure)
+    written(text.trim_start_matches(KEY_PREFIX), channel)
 }
 
 /// Returns the header that has a browser forget the cookie.
-pub(in crate::http) fn ended_cookie(is_secure: bool) -> String {
-    written("", is_secure) + "; Max-Age=0"
+pub(in crate::http) fn ended_cookie(channel: Channel) -> String {
+    written("", channel) + "; Max-Age=0"
 }
 
-fn written(value: &str, is_secure: bool) -> String {
-    let (name, secure) = if is_secure {
-        (SECURE, "; Secure")
-    } else {
-        (PLAIN, "")
+fn written(value: &str, channel: Channel) -> String {
+    let (name, secure) = match channel {
+        Channel::Tls => (SECURE, "; Secure"),
+        Channel::Plain => (PLAIN, ""),
     };
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }
@@ -58,14 +64,14 @@ mod tests {
         let secret = KeySecret::from_bytes([0; 32]);
         let value = "A".repeat(43);
         assert_eq!(
-            session_cookie(&secret, true),
+            session_cookie(&secret, Channel::Tls),
             format!("__Host-orchestrator={value}; Path=/; HttpOnly; SameSite=Strict; Secure")
         );
         assert_eq!(
-            session_cookie(&secret, false),
+            session_cookie(&secret, Channel::Plain),
             format!("orchestrator_session={value}; Path=/; HttpOnly; SameSite=Strict")
         );
-        assert!(ended_cookie(true).ends_with("Secure; Max-Age=0"));
+        assert!(ended_cookie(Channel::Tls).ends_with("Secure; Max-Age=0"));
     }
 
     #[test]

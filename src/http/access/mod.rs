@@ -27,6 +27,6 @@ mod sender;
 
 pub(super) use self::cookie::{ended_cookie, session_cookie};
 pub(super) use self::guard::{Needed, guarded, recognize_key};
-pub(super) use self::recognition::is_secure;
+pub(super) use self::recognition::channel_of;
 pub use self::rules::Access;
 pub(super) use self::sender::Sender;

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpMessage, HttpRequest};
 
-use super::cookie::session_of;
+use super::cookie::{Channel, session_of};
 use super::rules::Access;
 use crate::actors::access::CredentialFault;
 use crate::domain::access::{Caller, ForwardedHeaders, PeerNames, Via, caller_address};
@@ -49,9 +49,13 @@ pub(in crate::http) fn via(request: &HttpRequest, access: &Access) -> Option<Via
     Some(caller_address(peer, &headers, access.trusted_proxies()))
 }
 
-/// Returns whether a request came over TLS, to this program or to a proxy that is trusted.
-pub(in crate::http) fn is_secure(request: &HttpRequest, access: &Access) -> bool {
-    request.conn_data::<OverTls>().is_some() || via(request, access).is_some_and(|via| via.is_https)
+/// Returns what a request came over, to this program or to a proxy that is trusted.
+pub(in crate::http) fn channel_of(request: &HttpRequest, access: &Access) -> Channel {
+    let is_https = || via(request, access).is_some_and(|via| via.is_https);
+    match request.conn_data::<OverTls>().is_some() || is_https() {
+        true => Channel::Tls,
+        false => Channel::Plain,
+    }
 }
 
 /// Returns the caller of a request. A credential that is shown has to do: a bad key is not forgiven because of a good

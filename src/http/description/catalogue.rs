@@ -69,6 +69,7 @@ pub(super) fn calls() -> Vec<Call> {
                     .page::<StreamId>(),
             ),
         Call::post("/streams/move")
+            .query::<DryRunQuery>()
             .body::<MoveRequest>(json!({"moves": [{"stream_id": 1, "to": "worker-2"}]}))
             .answers(
                 object()

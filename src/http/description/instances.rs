@@ -7,7 +7,8 @@ use super::super::fleet_table::FleetAnswer;
 use super::super::instances::{
     DetailEnd, FailureAnswer, InstanceAnswer, MetricsEnd, MetricsHead, RecordAnswer, RemovalAnswer,
 };
-use super::super::requests::{InstancesQuery, MetricsQuery, RemovalQuery};
+use super::super::recovery_plan::RecoveryPlanAnswer;
+use super::super::requests::{DryRunQuery, InstancesQuery, MetricsQuery, RemovalQuery};
 use super::answers::{found, object, of, told};
 use super::call::Call;
 use crate::domain::ids::{InstanceId, StreamId};
@@ -56,8 +57,9 @@ pub(super) fn calls() -> Vec<Call> {
             )
             .refuses(404, UNKNOWN),
         Call::post("/instances/{server_id}/failure")
+            .query::<DryRunQuery>()
             .example(json!({"server_id": "worker-1"}))
-            .answers_with::<FailureAnswer>()
+            .answers(of::<FailureAnswer>().or(of::<RecoveryPlanAnswer>()))
             .refuses(404, UNKNOWN)
             .refuses(409, "The instance is in a state in which it cannot fail."),
     ]

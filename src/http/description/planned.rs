@@ -23,12 +23,14 @@ const OVER: &str = "The roll is over, or in a state that does not allow it.";
 pub(super) fn calls() -> Vec<Call> {
     let mut calls = vec![
         Call::post("/instances/{server_id}/cordon")
+            .query::<DryRunQuery>()
             .optional_body::<CordonRequest>(json!({"reason": "new disk", "until": "30m"}))
             .example(json!({"server_id": "worker-1"}))
             .answers_with::<CordonAnswer>()
             .refuses(404, UNKNOWN)
             .refuses(409, NOT_NOW),
         Call::post("/instances/{server_id}/uncordon")
+            .query::<DryRunQuery>()
             .optional_body::<ReasonRequest>(json!({"reason": "done"}))
             .example(json!({"server_id": "worker-1"}))
             .answers_with::<CordonAnswer>()

@@ -8,6 +8,7 @@ use super::super::breakers::{BreakerAnswer, BreakersAnswer};
 use super::super::health::{HealthAnswer, RecordAnswer, StatusAnswer};
 use super::super::patterns::{PatternAnswer, PatternsAnswer};
 use super::super::recovery::{EmergencyAnswer, ForcedAnswer};
+use super::super::recovery_plan::RecoveryPlanAnswer;
 use super::super::requests::{
     BrakeRequest, EmergencyQuery, ForceRequest, HistoryQuery, IncidentsQuery, PatternsQuery,
     SeriesQuery,
@@ -53,7 +54,7 @@ pub(super) fn calls() -> Vec<Call> {
         Call::post("/resilience/emergency/{server_id}")
             .query::<EmergencyQuery>()
             .example(json!({"server_id": "worker-1", "reason": "it sends black pictures"}))
-            .answers_with::<EmergencyAnswer>()
+            .answers(of::<EmergencyAnswer>().or(of::<RecoveryPlanAnswer>()))
             .refuses(404, UNKNOWN)
             .refuses(409, REGISTERED_AGAIN),
         Call::get("/resilience/consistency").answers(told::<ConsistencyAnswer>()),

@@ -6,21 +6,21 @@ use super::listed::List;
 use super::reading::required_types as required;
 use super::request::request;
 use super::rules::{parsed, text, word};
-use super::texts::{Moment, When, position, stored_page_limit};
-use crate::domain::access::{Role, ServerIdPattern, check_key_name};
+use super::texts::{When, moment_within, position, stored_page_limit};
+use crate::domain::access::{
+    MAX_KEY_LIFE, MAX_KEY_NAME, MAX_KEY_PATTERNS, MAX_PATTERN, Role, ServerIdPattern,
+    check_key_name,
+};
 use crate::domain::ids::KeyId;
 
 required!(Role);
 
-/// How many patterns a key may have.
-const MAX_PATTERNS: usize = 100;
-
 fn key_name() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": 64})
+    json!({"type": "string", "minLength": 1, "maxLength": MAX_KEY_NAME})
 }
 
 fn pattern() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": 128})
+    json!({"type": "string", "minLength": 1, "maxLength": MAX_PATTERN})
 }
 
 request! {
@@ -34,10 +34,10 @@ request! {
         /// For which `server_id`s a worker may call; `*` stands for any characters. Absent: for any.
         server_ids: Option<Vec<ServerIdPattern>> = List {
             rule: parsed(pattern, ServerIdPattern::parse),
-            most: MAX_PATTERNS,
+            most: MAX_KEY_PATTERNS,
         },
         /// When the key is over: an RFC 3339 time, or a duration such as `90d`. Absent: never.
-        expires: Option<When> = Moment,
+        expires: Option<When> = moment_within(MAX_KEY_LIFE),
     }
 }
 

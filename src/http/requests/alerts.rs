@@ -5,7 +5,7 @@ use super::planned::one_end;
 use super::reading::{Record, Refused, Taken};
 use super::request::request;
 use super::rules::{flag, text};
-use super::texts::{Moment, When};
+use super::texts::{When, moment};
 use super::why::{Why, why};
 use crate::domain::alert::{AlertKind, MAX_MATCHERS, Matcher, MatcherFault};
 
@@ -23,9 +23,9 @@ request! {
         /// Which alerts it applies to: 1 to 16 matchers, all of which must match.
         matchers: Vec<MatcherEntry> = Records { most: MAX_MATCHERS, compare: independent },
         /// When it ends: an RFC 3339 time.
-        until: Option<When> = Moment,
+        until: Option<When> = moment(),
         /// How long it lasts: seconds, or a text like `2h`.
-        r#for: Option<When> = Moment,
+        r#for: Option<When> = moment(),
         /// Why, 1 to 512 characters.
         reason: String = text(1..=512),
     }

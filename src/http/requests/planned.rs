@@ -6,7 +6,7 @@ use super::collections::ServerIds;
 use super::reading::{Record, Refused, Slot};
 use super::request::request;
 use super::rules::{flag, integer, interval, word};
-use super::texts::{Moment, When, label};
+use super::texts::{When, label, moment};
 use super::why::{Why, why};
 use crate::domain::ids::InstanceId;
 use crate::domain::planned::RollWait;
@@ -27,7 +27,7 @@ request! {
         /// Why, at most 512 characters.
         reason: Why = why(),
         /// When the cordon ends by itself: an RFC 3339 time, or a duration such as `30m`.
-        until: Option<When> = Moment,
+        until: Option<When> = moment(),
     }
 }
 
@@ -35,7 +35,7 @@ request! {
     /// `POST /instances/{server_id}/drain`.
     pub(in crate::http) struct DrainRequest {
         /// When the drain ends at the latest: an RFC 3339 time, or a duration such as `30m`.
-        deadline: Option<When> = Moment,
+        deadline: Option<When> = moment(),
         /// Why, at most 512 characters.
         reason: Why = why(),
         /// Whether streams that fit nowhere are left without an owner at the deadline.
@@ -47,9 +47,9 @@ request! {
     /// `POST /instances/{server_id}/maintenance`: one of `until` and `for`.
     pub(in crate::http) struct MaintenanceRequest {
         /// Until when silence is expected: an RFC 3339 time.
-        until: Option<When> = Moment,
+        until: Option<When> = moment(),
         /// For how long silence is expected: seconds, or a text like `30m`.
-        r#for: Option<When> = Moment,
+        r#for: Option<When> = moment(),
         /// Why, at most 512 characters.
         reason: Why = why(),
     }

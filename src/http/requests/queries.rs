@@ -218,10 +218,12 @@ request! {
 }
 
 request! {
-    /// `POST /resilience/emergency/{server_id}`: why.
+    /// `POST /resilience/emergency/{server_id}`: why, and whether it is only planned.
     pub(in crate::http) struct EmergencyQuery {
         /// 1 to 1,000 characters.
         reason: Option<String> = text(REASON_LENGTH),
+        /// Whether nothing is to be changed.
+        dry_run: Option<bool> = switch(),
     }
 }
 

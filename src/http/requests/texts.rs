@@ -136,13 +136,26 @@ pub(in crate::http) enum When {
 }
 
 /// Accepts an RFC 3339 time, or a duration: seconds, or a text like `30m`.
-pub(super) struct Moment;
+pub(super) struct Moment {
+    /// The longest time from now.
+    longest: Duration,
+}
+
+/// Accepts a moment; one that is given as a duration is at most a year away.
+pub(super) fn moment() -> Moment {
+    moment_within(LONGEST_SPAN)
+}
+
+/// Accepts a moment; one that is given as a duration is at most so far away.
+pub(super) fn moment_within(longest: Duration) -> Moment {
+    Moment { longest }
+}
 
 impl Rule for Moment {
     type Value = When;
 
     fn schema(&self) -> Value {
-        let mut schema = schema::interval(LONGEST_SPAN);
+        let mut schema = schema::interval(self.longest);
         if let Some(forms) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
             forms.push(schema::moment());
         }
@@ -155,7 +168,7 @@ impl Rule for Moment {
         {
             return Ok(When::At(at));
         }
-        let span = interval(LONGEST_SPAN).plain(json);
+        let span = interval(self.longest).plain(json);
         span.map(When::In).map_err(|_| {
             Refused::because(
                 "must be an RFC 3339 time such as 2026-01-31T08:00:00Z, or a duration: seconds as a \

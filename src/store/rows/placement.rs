@@ -133,9 +133,9 @@ impl PlacementRow {
                 to,
                 reason: MoveReason::Balance,
             },
+            AssignReason::RoomAppeared => AfterRelease::Shed,
             AssignReason::PlannedMove
             | AssignReason::Requested
-            | AssignReason::RoomAppeared
             | AssignReason::InstanceFailed
             | AssignReason::InstanceRemoved
             | AssignReason::Emergency => AfterRelease::planned_move(to),
@@ -324,6 +324,7 @@ mod tests {
             (&listed, not_run, "not_run"),
             (&listed, balance, "rebalance"),
             (&listed, AfterRelease::Unclaim, "auto_assigned"),
+            (&listed, AfterRelease::Shed, "room_appeared"),
             (&disabled, AfterRelease::Disable, "planned_move"),
             (&deleted, AfterRelease::Forget, "planned_move"),
         ] {

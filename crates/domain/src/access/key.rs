@@ -1,6 +1,7 @@
 //! Keys: their text, their hash, and what is kept of one.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,13 @@ const SECRET_CHARACTERS: usize = 43;
 pub const MAX_KEYS: usize = 10_000;
 
 /// The most characters of a name.
-const LONGEST_NAME: usize = 64;
+pub const MAX_KEY_NAME: usize = 64;
+
+/// How many patterns of `server_id`s a key may have.
+pub const MAX_KEY_PATTERNS: usize = 100;
+
+/// How far ahead the end of a key may be, if it is given as a duration: a leap year.
+pub const MAX_KEY_LIFE: Duration = Duration::from_secs(366 * 86_400);
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -158,12 +165,16 @@ pub struct KeyDraft {
 }
 
 impl KeyDraft {
-    /// Returns the field that contradicts another, and why; `None` if none does.
+    /// Returns the field that breaks a rule or contradicts another, and why; `None` if none does.
     pub fn fault(&self, now: WallTime) -> Option<(&'static str, String)> {
         if !self.server_ids.is_empty() && self.role != Role::Worker {
             let role = self.role;
             let reason =
                 format!("is for keys of the role `worker` only; this one has the role `{role}`");
+            return Some(("server_ids", reason));
+        }
+        if self.server_ids.len() > MAX_KEY_PATTERNS {
+            let reason = format!("must have at most {MAX_KEY_PATTERNS} patterns");
             return Some(("server_ids", reason));
         }
         if self.expires_at.is_some_and(|at| at <= now) {
@@ -179,12 +190,12 @@ impl KeyDraft {
 /// Returns the rule that the name breaks.
 pub fn check_key_name(name: &str) -> Result<(), String> {
     let is_plain = |c: char| c.is_alphanumeric() || "-_.:@/".contains(c);
-    if (1..=LONGEST_NAME).contains(&name.chars().count()) && name.chars().all(is_plain) {
+    if (1..=MAX_KEY_NAME).contains(&name.chars().count()) && name.chars().all(is_plain) {
         return Ok(());
     }
     // The name is not repeated: it may be a key that was pasted.
     Err(format!(
-        "must have 1 to {LONGEST_NAME} letters, digits or `-_.:@/`"
+        "must have 1 to {MAX_KEY_NAME} letters, digits or `-_.:@/`"
     ))
 }
 
@@ -272,6 +283,17 @@ mod tests {
             ..draft
         };
         assert_eq!(past.fault(now).unwrap().0, "expires");
+        let pattern = ServerIdPattern::parse("a*").unwrap();
+        let many = |count| KeyDraft {
+            server_ids: vec![pattern.clone(); count],
+            expires_at: None,
+            ..past.clone()
+        };
+        assert_eq!(many(MAX_KEY_PATTERNS).fault(now), None);
+        assert_eq!(
+            many(MAX_KEY_PATTERNS + 1).fault(now).unwrap().0,
+            "server_ids"
+        );
     }
 
     proptest! {

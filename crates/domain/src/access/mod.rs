@@ -52,9 +52,12 @@ mod verdict;
 pub use attempts::{AttemptWatch, Attempts};
 pub use caller::{Caller, Credential, Scope};
 pub use forwarded::{ForwardedHeaders, Via, caller_address};
-pub use key::{AccessKey, KEY_PREFIX, KeyDraft, KeyHash, KeySecret, MAX_KEYS, check_key_name};
+pub use key::{
+    AccessKey, KEY_PREFIX, KeyDraft, KeyHash, KeySecret, MAX_KEY_LIFE, MAX_KEY_NAME,
+    MAX_KEY_PATTERNS, MAX_KEYS, check_key_name,
+};
 pub use network::Network;
-pub use pattern::ServerIdPattern;
+pub use pattern::{MAX_PATTERN, ServerIdPattern};
 pub use peer_names::{CertificateName, PeerNames};
 pub use permission::Permission;
 pub use role::Role;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The most characters of a pattern: as many as a `server_id` has at the most.
-const LONGEST: usize = 128;
+pub const MAX_PATTERN: usize = 128;
 
 /// A pattern of `server_id`s, in which `*` stands for any characters, also none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,9 +19,9 @@ impl ServerIdPattern {
     /// Returns the rule that the text breaks.
     pub fn parse(text: &str) -> Result<Self, String> {
         let length = text.chars().count();
-        if !(1..=LONGEST).contains(&length) || text.chars().any(char::is_control) {
+        if !(1..=MAX_PATTERN).contains(&length) || text.chars().any(char::is_control) {
             return Err(format!(
-                "must be a `server_id` of 1 to {LONGEST} characters, in which `*` stands for any characters"
+                "must be a `server_id` of 1 to {MAX_PATTERN} characters, in which `*` stands for any characters"
             ));
         }
         Ok(Self(text.to_owned()))

@@ -7,6 +7,14 @@ use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::lease::Shown;
 use crate::stream::Assignment;
 
+/// Whether a heartbeat named the incarnation of its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum HeartbeatForm {
+    WithIncarnation,
+    WithoutIncarnation,
+}
+
 /// Marks streams as delivered, and moves on those that the worker has released; the rule is in
 /// `domain/lease/release.rs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +22,7 @@ use crate::stream::Assignment;
 pub struct ConfirmDelivery {
     pub id: InstanceId,
     pub incarnation: Incarnation,
-    /// Whether the heartbeat named the incarnation.
-    pub names_life: bool,
+    pub form: HeartbeatForm,
     /// The last assignment version the worker has, if it sent one. 0 confirms nothing.
     pub version: Option<AssignmentVersion>,
     /// The streams the worker reports as running, if it listed them.
@@ -51,7 +58,7 @@ impl Command for ConfirmDelivery {
             .filter(|id| {
                 left_out_by(draft, *id).is_some_and(|since| {
                     // Version 0: the process before had the stream (`release_with_next_heartbeat`).
-                    let is_said = since.get() > 0 || self.names_life;
+                    let is_said = since.get() > 0 || self.form == HeartbeatForm::WithIncarnation;
                     is_said && shown.releases(*id, since)
                 })
             })

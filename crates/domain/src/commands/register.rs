@@ -13,7 +13,7 @@ use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::placement::Need;
 use crate::planned::{DrainState, Planned, Requester};
-use crate::stream::{Holding, OrphanReason};
+use crate::stream::{Assignment, Holding, OrphanReason};
 use crate::withdrawal::WithdrawalCause;
 
 /// Begins a new incarnation of an instance. It keeps the streams it owned, as far as they still
@@ -158,7 +158,7 @@ impl Command for RegisterInstance {
             });
         }
         self.settle_moves(draft, known.as_deref());
-        self.shed_excess(draft);
+        self.shed_excess(draft, known.as_deref());
         if self.auto_assign {
             draft.delay_fill();
         }
@@ -191,8 +191,16 @@ impl RegisterInstance {
         for stream in releasing(draft, &self.id) {
             let slot = draft.fleet().stream(stream);
             let is_enabled = slot.is_some_and(|slot| slot.stream().enabled);
-            if was_withdrawn && is_enabled {
+            let is_shed = slot
+                .and_then(|slot| slot.place().assignment())
+                .is_some_and(Assignment::is_shed);
+            // What no longer fits is decided anew.
+            if (was_withdrawn || is_shed) && is_enabled {
                 draft.abandon_release(stream, AbandonReason::CalledOff);
+                if was_leased {
+                    // It does not fit, and is to be released after all.
+                    draft.release_with_next_heartbeat(stream);
+                }
             } else if was_leased {
                 draft.release_with_next_heartbeat(stream);
             } else {
@@ -205,14 +213,20 @@ impl RegisterInstance {
     /// Removes the excess of an instance that registers with less room than it owns streams: first
     /// the streams that it has to release, then those that it was never notified of, then the highest ids. Streams
     /// whose required labels it lost go in any case.
-    fn shed_excess(&self, draft: &mut Draft<'_>) {
-        self.let_go_of_excess(draft);
+    ///
+    /// Streams of a leased process stay with it until a heartbeat names the new number: this registration may be late, and
+    /// the process before may run them.
+    fn shed_excess(&self, draft: &mut Draft<'_>, before: Option<&Instance>) {
+        let was_leased = before.is_some_and(Instance::is_leased);
+        if !was_leased {
+            self.let_go_of_excess(draft);
+        }
         let fleet = draft.fleet();
         let Some(slot) = fleet.instance(&self.id) else {
             return;
         };
         let stream = |id: &StreamId| fleet.stream(*id).map(|slot| slot.stream());
-        let (mut count, mut weight) = (slot.held().len(), slot.weight());
+        let (mut count, mut weight) = draft.to_run(slot);
         let limit = self.capacity.map_or(u64::MAX, u64::from);
         let is_chosen_last =
             |id: &&StreamId| !slot.undelivered().contains(id) && !slot.releasing().contains(id);
@@ -241,6 +255,10 @@ impl RegisterInstance {
             weight = weight.saturating_sub(lighter);
         }
         for stream in chosen {
+            if was_leased {
+                draft.shed_with_next_heartbeat(stream);
+                continue;
+            }
             draft.orphan(stream, &self.id, OrphanReason::RoomReduced);
         }
     }

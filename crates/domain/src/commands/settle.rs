@@ -157,7 +157,7 @@ fn is_active(draft: &Draft<'_>, id: &InstanceId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AgreeLease, ConfirmDelivery, SaveStreams, StreamSpec};
+    use super::super::{AgreeLease, ConfirmDelivery, HeartbeatForm, SaveStreams, StreamSpec};
     use super::*;
     use crate::ledger::Ledger;
     use crate::sample;
@@ -222,7 +222,7 @@ mod tests {
 
     fn follow(ledger: &mut Ledger) {
         let command = ConfirmDelivery {
-            names_life: false,
+            form: HeartbeatForm::WithoutIncarnation,
             id: "a".into(),
             incarnation: sample::life(ledger, "a"),
             version: Some(version(ledger)),

@@ -106,6 +106,23 @@ pub(super) fn sentence(event: &Event) -> String {
             format!("an admin made key {key} (`{name}`), with the role `{role}`")
         }
         Event::KeyRevoked { key, name } => format!("an admin revoked key {key} (`{name}`)"),
+        Event::TakeoverOrdered {
+            node,
+            from_term,
+            to_term,
+            reason,
+        } => format!(
+            "an operator ordered `{node}` to take over (term {from_term}, now {to_term}): {reason}"
+        ),
+        Event::StepDownOrdered {
+            node,
+            to,
+            term,
+            reason,
+        } => format!("an operator ordered `{node}` (term {term}) to hand over to `{to}`: {reason}"),
+        Event::MemberForgotten { node } => {
+            format!("an operator had the orchestrator `{node}` forgotten")
+        }
         Event::StreamCreated { stream } => format!("stream {stream} was created"),
         Event::StreamUpdated { stream, enabled } => {
             let state = if *enabled { "enabled" } else { "disabled" };

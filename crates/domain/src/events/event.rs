@@ -8,7 +8,7 @@ use crate::access::Role;
 use crate::brake::{BrakeAction, Ending};
 use crate::handover::AbandonReason;
 use crate::ids::{
-    AlertId, Epoch, Incarnation, IncidentId, InstanceId, KeyId, RollId, SilenceId, StreamId,
+    AlertId, Epoch, Incarnation, IncidentId, InstanceId, KeyId, RollId, SilenceId, StreamId, Term,
 };
 use crate::incident::{FailureCause, IncidentOutcome};
 use crate::instance::InstanceStatus;
@@ -230,6 +230,28 @@ pub enum Event {
     },
     /// An admin revoked a key.
     KeyRevoked { key: KeyId, name: String },
+    /// An operator ordered a standby to take over, and it leads now.
+    TakeoverOrdered {
+        /// The orchestrator that took over.
+        node: String,
+        /// The term that ended.
+        from_term: Term,
+        /// The term that began.
+        to_term: Term,
+        reason: String,
+    },
+    /// An operator ordered the leader to hand over, and the hand-over begins.
+    StepDownOrdered {
+        /// The orchestrator that leads.
+        node: String,
+        /// The one that is to take over.
+        to: String,
+        /// The term that is to end.
+        term: Term,
+        reason: String,
+    },
+    /// An operator ordered that an orchestrator is forgotten.
+    MemberForgotten { node: String },
     /// Streams begin to move so that each instance has its fair share.
     RebalanceBegun {
         /// Who ordered it.

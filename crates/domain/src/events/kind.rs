@@ -28,6 +28,9 @@ impl Event {
         "silence_ended",
         "key_created",
         "key_revoked",
+        "takeover_ordered",
+        "step_down_ordered",
+        "member_forgotten",
         "rebalance_begun",
         "emergency_recovered",
         "maintenance_ended",
@@ -95,6 +98,9 @@ impl Event {
             Self::SilenceEnded { .. } => "silence_ended",
             Self::KeyCreated { .. } => "key_created",
             Self::KeyRevoked { .. } => "key_revoked",
+            Self::TakeoverOrdered { .. } => "takeover_ordered",
+            Self::StepDownOrdered { .. } => "step_down_ordered",
+            Self::MemberForgotten { .. } => "member_forgotten",
             Self::RebalanceBegun { .. } => "rebalance_begun",
             Self::EmergencyRecovered { .. } => "emergency_recovered",
             Self::MaintenanceEnded { .. } => "maintenance_ended",
@@ -169,6 +175,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::RebalanceBegun { .. }
             | Self::RollChanged { .. }
             | Self::StreamCreated { .. }
@@ -220,6 +229,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::RebalanceBegun { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }

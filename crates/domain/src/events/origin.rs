@@ -43,6 +43,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::RebalanceBegun { .. }
             | Self::MaintenanceEnded { .. }
             | Self::InstanceCordoned { .. }
@@ -119,6 +122,9 @@ impl Event {
             | Self::BrakeOrdered { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::MaintenanceEnded { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
@@ -215,6 +221,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }
             | Self::InstanceCordoned { .. }

@@ -88,6 +88,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
@@ -322,6 +325,9 @@ impl Event {
             | Self::SilenceEnded { .. }
             | Self::KeyCreated { .. }
             | Self::KeyRevoked { .. }
+            | Self::TakeoverOrdered { .. }
+            | Self::StepDownOrdered { .. }
+            | Self::MemberForgotten { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }

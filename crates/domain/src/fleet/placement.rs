@@ -107,6 +107,13 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
             tell_released(draft, stream);
             draft.remove_stream(stream);
         }
+        AfterRelease::Shed => {
+            let slot = draft.fleet().stream(stream);
+            let owner = slot.and_then(|slot| slot.place().assignment());
+            if let Some(owner) = owner.map(|owner| owner.instance.clone()) {
+                draft.orphan(stream, &owner, OrphanReason::RoomReduced);
+            }
+        }
     }
 }
 

@@ -68,7 +68,10 @@ impl Invariant {
     pub const fn text(self) -> &'static str {
         match self {
             Self::SingleOwner => "A stream has at most one assignment, and its epoch only grows.",
-            Self::WithinCapacity => "An instance never holds more streams than its max_streams.",
+            Self::WithinCapacity => {
+                "An instance never holds more streams than its max_streams, but for those of the process before it \
+                 that no heartbeat has released yet."
+            }
             Self::NoneLost => {
                 "Every enabled stream is assigned, unclaimed or orphaned, and no orphan waits \
                  while an eligible instance has room, unless it is paused."

@@ -14,6 +14,9 @@
 //! member may take over, and removes it only a whole failsafe horizon *after* the database says that
 //! it may not. If the set is empty, then no other process can take over now, because every process
 //! that may is in the set.
+//!
+//! A member whose row is gone counts as dismissed from the moment at which that was read: an order to forget it was
+//! carried out, although its answer may have been lost.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -99,8 +102,17 @@ impl Admission {
         for row in rows {
             self.observe_one(row, now);
         }
-        let away_after = self.away_after;
-        for member in self.members.values_mut() {
+        let (away_after, forgotten_at) = (self.away_after, now + self.forget_after);
+        for (node, member) in &mut self.members {
+            let is_in_set = matches!(
+                member.stage,
+                Stage::Admitting | Stage::Admitted | Stage::Dismissing
+            );
+            if is_in_set && rows.iter().all(|row| row.node != *node) {
+                // Without a row it may not take over, and there is no row in which a dismissal could be written.
+                member.stage = Stage::Dismissed { forgotten_at };
+            }
+
             let is_away = now.saturating_sub(member.beat_since) >= away_after;
             if is_away && matches!(member.stage, Stage::Admitting | Stage::Admitted) {
                 member.stage = Stage::Dismissing;
@@ -303,6 +315,31 @@ mod tests {
         let mut admission = empty();
         admission.observe(&[row(1, true)], at(1));
         assert!(!admission.is_alone());
+    }
+
+    #[test]
+    fn a_member_whose_row_is_gone_leaves_the_set_a_horizon_later() {
+        for is_away in [false, true] {
+            let mut admission = Admission::new(AWAY, HORIZON, &[row(1, true)], at(0));
+            if is_away {
+                assert_eq!(admission.observe(&[row(1, true)], at(10)), [dismiss()]);
+            }
+            // It was forgotten, and the answer of the database was lost.
+            assert_eq!(
+                admission.observe(&[], at(11)),
+                [],
+                "there is no row to write to"
+            );
+            assert!(!admission.admits(&NodeName::new("b")));
+            assert!(!admission.is_alone(), "it may have taken over meanwhile");
+            admission.observe(&[], at(11 + 3_959));
+            assert!(!admission.is_alone());
+            admission.observe(&[], at(11 + 3_960));
+            assert!(admission.is_alone());
+            // If it comes back, it is a member like any other.
+            admission.observe(&[row(5, false)], at(5_000));
+            assert_eq!(admission.observe(&[row(6, false)], at(5_001)), [admit()]);
+        }
     }
 
     #[test]

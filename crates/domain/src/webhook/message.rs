@@ -54,6 +54,15 @@ pub struct Message {
 }
 
 impl Message {
+    /// Returns the header `traceparent`, if the request that led to it had one.
+    pub fn traceparent(&self) -> Option<&str> {
+        match &self.content {
+            Content::Event(notice) => notice.traceparent.as_deref(),
+            // An alert has no single request that led to it.
+            Content::Alert(_) | Content::Test => None,
+        }
+    }
+
     /// Returns the alert it is about.
     pub const fn alert(&self) -> Option<AlertId> {
         match &self.content {
@@ -134,6 +143,9 @@ pub struct EventNotice {
     pub detail: String,
     /// The event as a JSON object.
     pub object: String,
+    /// The place in a trace of the request that led to the event, if its caller named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl Message {

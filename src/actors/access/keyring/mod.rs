@@ -98,9 +98,27 @@ impl KeyCopy {
     }
 }
 
+/// Whether callers need a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum KeyDemand {
+    Required,
+    NotRequired,
+}
+
+impl KeyDemand {
+    /// Returns the demand of the setting `AUTH`.
+    pub const fn of_setting(is_required: bool) -> Self {
+        match is_required {
+            true => Self::Required,
+            false => Self::NotRequired,
+        }
+    }
+}
+
 struct Shared {
     clock: Clock,
-    is_in_force: bool,
+    demand: KeyDemand,
     copy: RwLock<Arc<KeyCopy>>,
     changed: watch::Sender<u64>,
     sessions: Mutex<Sessions>,
@@ -124,11 +142,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Keyring {
-    /// Creates a ring whose keys were not read yet. `is_in_force` says whether callers need a key.
-    pub fn new(clock: Clock, is_in_force: bool) -> Self {
+    /// Creates a ring whose keys were not read yet.
+    pub fn new(clock: Clock, demand: KeyDemand) -> Self {
         Self(Arc::new(Shared {
             clock,
-            is_in_force,
+            demand,
             copy: RwLock::default(),
             changed: watch::Sender::new(0),
             sessions: Mutex::default(),
@@ -187,7 +205,7 @@ impl Keyring {
 
     /// Returns whether callers need a key.
     pub fn is_in_force(&self) -> bool {
-        self.0.is_in_force
+        self.0.demand == KeyDemand::Required
     }
 
     /// Returns whether an admin has a good key: without one, no caller can make keys over HTTP.

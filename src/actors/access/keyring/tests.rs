@@ -7,7 +7,7 @@ use crate::domain::access::ServerIdPattern;
 const NOW: WallTime = WallTime::from_micros(1_767_225_600_000_000);
 
 fn ring() -> Keyring {
-    Keyring::new(VirtualTime::starting_at(NOW).clock(), true)
+    Keyring::new(VirtualTime::starting_at(NOW).clock(), KeyDemand::Required)
 }
 
 fn key(id: i64, role: Role, secret: &KeySecret) -> StoredKey {

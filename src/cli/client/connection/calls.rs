@@ -7,6 +7,7 @@ use serde_json::Value;
 use ureq::{Agent, RequestBuilder};
 
 use super::agents::{Agents, TURN_LIMIT};
+use super::exposure::{Exposure, KeyUse};
 use super::reading::{MAX_ANSWER, Sent, Verdict, goes_on, read_answer};
 use super::sentences::{failure, stranger};
 use super::turns::{Act, Attempt, Failure, Turns, Unserved};
@@ -48,6 +49,7 @@ pub(in crate::cli::client) enum Stream {
 pub(in crate::cli::client) struct Connection {
     turns: Turns,
     agents: Agents,
+    exposure: Exposure,
 }
 
 impl Connection {
@@ -62,10 +64,15 @@ impl Connection {
         key: Option<ServerKey>,
     ) -> Result<Self, String> {
         let is_tls = urls.iter().any(ServerUrl::is_https);
+        let exposure = Exposure::new(match key {
+            Some(_) => KeyUse::Shown,
+            None => KeyUse::None,
+        });
         let agents = Agents::new(is_tls, files, key)?;
         Ok(Self {
-            turns: Turns::new(urls),
+            turns: Turns::new(urls, exposure.clone()),
             agents,
+            exposure,
         })
     }
 
@@ -95,8 +102,9 @@ impl Connection {
     /// Returns a connection to another orchestrator; `None` if the text is no address of one.
     pub(in crate::cli::client) fn beside(&self, url: &str) -> Option<Self> {
         Some(Self {
-            turns: Turns::new(vec![config::server_url(url)?]),
+            turns: Turns::new(vec![config::server_url(url)?], self.exposure.clone()),
             agents: self.agents.clone(),
+            exposure: self.exposure.clone(),
         })
     }
 

@@ -1,10 +1,12 @@
 //! Requests to a running orchestrator, or to one of several, and the sentence to print if none answers.
 //!
-//! `calls` has the requests. `turns` decides which orchestrator is asked, `agents` has the clients that send, `reading` reads an
+//! `calls` has the requests. `turns` decides which orchestrator is asked, `agents` has the clients that send, `exposure` warns of a
+//! key that is not encrypted, `reading` reads an
 //! answer, and `sentences` says why there is none.
 
 mod agents;
 mod calls;
+mod exposure;
 mod reading;
 mod sentences;
 mod turns;

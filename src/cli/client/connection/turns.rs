@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::exposure::Exposure;
 use crate::cli::output::complain;
 use crate::config::ServerUrl;
 
@@ -73,6 +74,7 @@ pub(super) struct Unserved {
 pub(super) struct Turns {
     urls: Vec<ServerUrl>,
     current: Cell<usize>,
+    exposure: Exposure,
     /// Whether a change is kept for [`Turns::take_note`] and not printed.
     keeps_notes: Cell<bool>,
     note: RefCell<Option<String>>,
@@ -80,9 +82,10 @@ pub(super) struct Turns {
 
 impl Turns {
     /// The first of the addresses is asked first.
-    pub(super) fn new(urls: Vec<ServerUrl>) -> Self {
+    pub(super) fn new(urls: Vec<ServerUrl>, exposure: Exposure) -> Self {
         Self {
             urls,
+            exposure,
             current: Cell::new(0),
             keeps_notes: Cell::new(false),
             note: RefCell::new(None),
@@ -125,6 +128,7 @@ impl Turns {
             let Some(url) = self.urls.get(place) else {
                 continue;
             };
+            self.warn_of_exposure(url);
             match send(url, tried + 1 < count) {
                 Attempt::Served(answer) => {
                     self.served(place, &failures);
@@ -156,6 +160,18 @@ impl Turns {
         })
     }
 
+    /// Says that the key can be read on the way to this one, unless that was said.
+    fn warn_of_exposure(&self, url: &ServerUrl) {
+        let Some(warning) = self.exposure.warning(url) else {
+            return;
+        };
+        if self.keeps_notes.get() {
+            self.note.replace(Some(warning));
+        } else {
+            complain(&format!("orchestrator: warning: {warning}"));
+        }
+    }
+
     /// Notes which one serves, and says so if it is another one than before.
     fn served(&self, place: usize, failures: &[Failure]) {
         if self.current.replace(place) == place {
@@ -182,13 +198,14 @@ fn joined(failures: &[Failure]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::exposure::KeyUse;
     use super::*;
     use crate::config;
 
     fn turns(count: usize) -> Turns {
         let urls = ["http://a", "http://b", "http://c"];
         let urls = urls.into_iter().take(count).filter_map(config::server_url);
-        let turns = Turns::new(urls.collect());
+        let turns = Turns::new(urls.collect(), Exposure::new(KeyUse::None));
         turns.keep_notes();
         turns
     }

@@ -114,6 +114,12 @@ pub(super) fn target(
     if instance.cordon().is_some() && owner_id != Some(to) {
         return Err(Rejection::Cordoned(to.clone()));
     }
+    let is_shed = owner.is_some_and(|owner| {
+        owner.instance == *to && owner.is_releasing() && draft.fits_no_more(wanted.stream, owner)
+    });
+    if is_shed {
+        return Err(Rejection::NoRoom(Some(to.clone())));
+    }
     let is_promised = promised_to == Some(to) && draft.fleet().is_open_for(wanted.stream, to);
     if owner_id == Some(to) || is_promised {
         return Ok(to.clone());
@@ -169,7 +175,10 @@ impl Command for AbandonHandovers {
         for stream in &kept {
             draft.abandon_release(*stream, AbandonReason::NotReleased);
         }
-        Ok(kept.len())
+        // One that does not fit any more is not kept.
+        let slot = draft.fleet().instance(&self.id);
+        let is_kept = |id: &&StreamId| slot.is_some_and(|slot| !slot.releasing().contains(id));
+        Ok(kept.iter().filter(is_kept).count())
     }
 }
 

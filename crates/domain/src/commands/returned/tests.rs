@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::super::{
-    AgreeLease, AssignOutcome, ConfirmDelivery, DeleteStream, MoveStreams, RegisterInstance,
-    ReleaseStreams, Relocation, RemoveInstance, SaveStreams, SettleDifference, StreamSpec,
+    AgreeLease, AssignOutcome, ConfirmDelivery, DeleteStream, HeartbeatForm, MoveStreams,
+    RegisterInstance, ReleaseStreams, Relocation, RemoveInstance, SaveStreams, SettleDifference,
+    StreamSpec,
 };
 use super::*;
 use crate::events::Event;
@@ -405,7 +406,7 @@ fn does_not_run(world: &mut World) -> String {
         .unwrap();
     let version = slot.instance().assignment_version;
     world.run(ConfirmDelivery {
-        names_life: false,
+        form: HeartbeatForm::WithoutIncarnation,
         id: owner.as_str().into(),
         incarnation,
         version: Some(version),

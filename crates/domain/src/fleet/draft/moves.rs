@@ -4,11 +4,13 @@ use super::Draft;
 use crate::events::Event;
 use crate::explain::Placing;
 use crate::fleet::change::Change;
+use crate::fleet::model::InstanceSlot;
 use crate::handover::{
     AbandonReason, AfterRelease, Handover, HandoverMode, MoveProgress, MoveReason,
 };
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
+use crate::placement::Need;
 use crate::stream::{AssignReason, Assignment, Place};
 
 impl Draft<'_> {
@@ -215,7 +217,49 @@ impl Draft<'_> {
         });
     }
 
-    /// Leaves a stream with its owner after all, under the same epoch. If the owner did not release it,
+    /// Has the first heartbeat of the owner's new life release a stream that does not fit there any more.
+    pub fn shed_with_next_heartbeat(&mut self, stream: StreamId) {
+        self.begin_release(stream, AfterRelease::Shed);
+        self.release_with_next_heartbeat(stream);
+    }
+
+    /// How many streams an instance is to run, and the sum of their weights: those that it is to release take no room.
+    pub fn to_run(&self, owner: &InstanceSlot) -> (usize, u64) {
+        let weight = |id: &StreamId| {
+            let slot = self.fleet.stream(*id)?;
+            Some(u64::from(slot.stream().weight))
+        };
+        let releasing: u64 = owner.releasing().iter().filter_map(weight).sum();
+        (
+            owner.held().len() - owner.releasing().len(),
+            owner.weight().saturating_sub(releasing),
+        )
+    }
+
+    /// Whether a stream that is being released has no place among those that its owner is to run: the owner registered anew
+    /// with less room, or without a label that the stream requires.
+    pub fn fits_no_more(&self, stream: StreamId, assignment: &Assignment) -> bool {
+        let owner = self.fleet.instance(&assignment.instance);
+        let (Some(owner), Some(slot)) = (owner, self.fleet.stream(stream)) else {
+            return false;
+        };
+        let (instance, stream) = (owner.instance(), slot.stream());
+        let (most, limit) = (
+            instance.max_streams as usize,
+            instance.capacity.map_or(u64::MAX, u64::from),
+        );
+        if assignment.is_shed() && !Need::of(stream).is_met_by(&instance.labels) {
+            return true;
+        }
+        // Nearly always: then no stream has to be looked at.
+        if owner.held().len() <= most && owner.weight() <= limit {
+            return false;
+        }
+        let (count, weight) = self.to_run(owner);
+        count >= most || weight.saturating_add(u64::from(stream.weight)) > limit
+    }
+
+    /// Leaves a stream with its owner after all, under the same epoch, unless it does not fit there any more. If the owner did not release it,
     /// that is noted; if the move is cancelled, the note of an earlier one that was given up is removed
     /// too.
     pub fn abandon_release(&mut self, stream: StreamId, reason: AbandonReason) {
@@ -226,6 +270,9 @@ impl Draft<'_> {
         let is_over = was_given_up && reason == AbandonReason::CalledOff;
         if !assignment.is_releasing() && !is_over {
             return;
+        }
+        if assignment.is_releasing() && self.fits_no_more(stream, &assignment) {
+            return self.redirect_release(stream, AfterRelease::Shed);
         }
         self.tell(Event::HandoverAbandoned {
             stream,

@@ -46,6 +46,7 @@ fn event(sequence: i64) -> Delivery {
         severity: EventSeverity::Warning,
         detail: String::new(),
         object: "{}".to_owned(),
+        traceparent: None,
     };
     let message = Message {
         id: Message::event_id("u", sequence),
