@@ -1,10 +1,10 @@
 //! PostgreSQL is away for all orchestrators: the leader goes on while its standby confirms that it has not taken over.
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::ground::{Ground, leads, wait_for_admission};
-use crate::patience::until;
+use crate::patience::{now, until};
 use crate::support::process::{Orchestrator, expect_errors};
 use crate::support::worker::{Kind, WorkerProcess};
 use rustix::process::Signal;
@@ -24,14 +24,6 @@ fn pair(ground: &Ground) -> (Orchestrator, Orchestrator) {
     standby.wait_for_line("standby");
     wait_for_admission(&leader, 1);
     (leader, standby)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real processes live in real time"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 fn failsafe(orchestrator: &Orchestrator) -> Value {

@@ -5,24 +5,16 @@
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::ground::{Ground, block_on, leads, process, wait_for_admission};
-use crate::patience::until;
+use crate::patience::{now, until};
 use crate::support::process::expect_errors;
 use crate::support::process::{Orchestrator, command};
 use crate::support::proxy::Proxy;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::tempdir;
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real processes live in real time"
-)]
-fn now() -> Instant {
-    Instant::now()
-}
 
 fn register(orchestrator: &Orchestrator, id: &str) -> Value {
     let body = json!({"server_id": id, "ip": "127.0.0.1", "port": 9000, "max_streams": 10});

@@ -2,14 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use tokio_postgres::Client;
 
-use crate::patience::until;
+use crate::patience::{now, until};
 use crate::support::postgres::{Database, Server, connect};
 use crate::support::process::{Orchestrator, expect_errors, launch};
 
@@ -26,14 +26,6 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
         .build()
         .unwrap();
     runtime.block_on(work)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real processes live in real time"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// A primary with a database, and a standby that streams from it.
