@@ -141,8 +141,7 @@ const live = new Live({
     if (kind === "figures") {
       takeFigures(data);
       const followed = view.follows?.(data);
-      // What was read before the first figures may be older than they are.
-      if (followed !== undefined && followed !== page.followed && page.data) reload();
+      if (followed !== undefined && page.followed !== undefined && followed !== page.followed) reload();
       page.followed = followed;
     }
     else if (kind === "beat") { setClock(data.now); model.beat = data; }

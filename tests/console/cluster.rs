@@ -149,6 +149,8 @@ fn a_standby_takes_over_as_an_admin_orders_on_its_page() {
     let browser = Browser::at(standby.address());
     browser.open("cluster");
     browser.sees("main", "a leads; b is a standby.");
+    // The page follows from its first figures on.
+    browser.sees("#board", "leader");
     browser.click("main [data-act=take-over]:not([disabled])");
     browser.sees("#dialog", "the present leader ends");
     browser.fill("#f-reason", "an exercise");
@@ -169,6 +171,7 @@ fn failsafe_is_shown_with_its_end_while_the_database_is_away() {
     let browser = Browser::at(leader.address());
     browser.open("cluster");
     browser.sees("main", "leases would go on");
+    browser.sees("#board", "leader");
     ground.server.stop_immediate();
     // The page that is open follows.
     browser.sees("main .facts", "failsafe until");
