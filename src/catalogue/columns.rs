@@ -132,6 +132,8 @@ fn value(field: &str, cell: String) -> Result<Option<Value>, &'static str> {
     match field {
         // An empty text takes the saved one away.
         "url" | "group" | "pinned" => Ok(Some(cell.into())),
+        // A name may consist of blanks, and is exported so.
+        "name" => Ok((!cell.is_empty()).then(|| cell.into())),
         _ if cell.trim().is_empty() => Ok(None),
         "id" | "priority" | "weight" => {
             let number = cell.trim().parse::<i64>();
@@ -163,6 +165,16 @@ mod tests {
         let cells = cells.iter().map(|cell| (*cell).to_owned()).collect();
         let row = columns(names).unwrap().row(2, cells)?;
         Ok(row.map(|row| Value::from(row.fields)))
+    }
+
+    #[test]
+    fn a_name_may_consist_of_blanks() {
+        // cell, the fields that it gives
+        let table = [(" ", json!({"id": 1, "name": " "})), ("", json!({"id": 1}))];
+        for (name, expected) in table {
+            let found = row(&["id", "name"], &["1", name]).unwrap();
+            assert_eq!(found, Some(expected), "{name:?}");
+        }
     }
 
     #[test]
