@@ -16,7 +16,7 @@ use crate::run::{idle_streams, in_a_runtime, is_led, pass};
 use crate::scene::Scene;
 use crate::watch::handoff_of;
 use crate::worker::work;
-use crate::world::{HORIZON, NODES, Shared, World, limits};
+use crate::world::{HORIZON, Shared, World, limits};
 
 /// Until a fleet without faults is complete.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5 * 60);
@@ -25,12 +25,12 @@ async fn settled(seed: u64) -> Shared {
     settled_in(Scene::usual(seed, Duration::ZERO)).await
 }
 
-/// A world of two orchestrators in which nothing goes wrong, once each stream runs and the standby is admitted.
+/// A world in which nothing goes wrong, once each stream runs and the standby is admitted.
 pub(crate) async fn settled_in(scene: Scene) -> Shared {
     let seed = scene.seed;
     let world: Shared = Rc::new(RefCell::new(World::new(scene)));
     world.borrow_mut().is_calm = true;
-    for number in 0..NODES {
+    for number in 0..scene.orchestrators {
         actix::spawn(supervise(world.clone(), number));
     }
     let workers = world.borrow().workers.len();

@@ -10,7 +10,7 @@ use crate::failsafe::settled_in;
 use crate::run::{idle_streams, in_a_runtime, is_led};
 use crate::scene::{Mutation, Scene};
 use crate::witnesses::{failures_in, life_of, roles, silence};
-use crate::world::{NODES, Shared, World, thresholds};
+use crate::world::{Shared, World, thresholds};
 
 fn terms(world: &Shared) -> usize {
     world.borrow().truth.count()
@@ -88,11 +88,7 @@ fn counts_that_pass_for_more_than_half_are_noticed() {
 }
 
 /// The orchestrators are cut off from these workers of four; returns how many terms begin in that time.
-async fn cut_off_from(
-    workers: [&[usize]; NODES],
-    mutation: Option<Mutation>,
-    time: Duration,
-) -> usize {
+async fn cut_off_from(workers: [&[usize]; 2], mutation: Option<Mutation>, time: Duration) -> usize {
     let world = world_of_four(mutation).await;
     let before = terms(&world);
     {

@@ -11,13 +11,13 @@ use crate::faults::Outage;
 use crate::node::Life;
 use crate::orders::spec;
 use crate::watch::handoff_of;
-use crate::world::{NODES, Shared, World};
+use crate::world::{Shared, World};
 
 /// One second of misfortune and of orders.
 pub(crate) fn act(shared: &Shared) {
     {
         let mut world = shared.borrow_mut();
-        for number in 0..NODES {
+        for number in 0..world.nodes.len() {
             strike_process(&mut world, number);
             strike_database(shared, &mut world, number);
         }
@@ -32,6 +32,7 @@ pub(crate) fn calm_down(world: &mut World) {
     world.is_calm = true;
     world.roughness = 0;
     world.are_members_apart = false;
+    world.cut_ways.clear();
     for node in &world.nodes {
         if let Some(life) = &node.life {
             life.row.cut(false);
@@ -40,7 +41,7 @@ pub(crate) fn calm_down(world: &mut World) {
         }
     }
     for worker in &mut world.workers {
-        worker.is_cut_off = [false; NODES];
+        worker.is_cut_off.fill(false);
     }
 }
 
@@ -147,6 +148,20 @@ fn strike_everybody(shared: &Shared, world: &mut World) {
             shared.borrow_mut().are_members_apart = false;
         });
     }
+    // With two, the way back alone is no other case: a question needs both.
+    if world.nodes.len() > 2 && world.chance(30) {
+        let lasts = world.millis(1_000..60_000);
+        let count = world.nodes.len();
+        let from = world.rng.usize(0..count);
+        let way = (from, (from + world.rng.usize(1..count)) % count);
+        world.counters.cuts += 1;
+        world.cut_ways.insert(way);
+        let shared = shared.clone();
+        actix::spawn(async move {
+            sleep(lasts).await;
+            shared.borrow_mut().cut_ways.remove(&way);
+        });
+    }
 }
 
 /// The database is away for these processes, or back.
@@ -173,7 +188,7 @@ fn strike_workers(shared: &Shared, world: &mut World) {
                 world.suspend(number);
             }
         }
-        for node in 0..NODES {
+        for node in 0..world.nodes.len() {
             if world.chance(100) {
                 let lasts = world.millis(1_000..90_000);
                 world.workers[number].is_cut_off[node] = true;

@@ -271,7 +271,10 @@ async fn live(world: Shared, number: usize, life: Life) {
         return;
     };
     let term = won.guard.term;
-    let calls = Rc::new(Cables(world.clone()));
+    let calls = Rc::new(Cables {
+        world: world.clone(),
+        from: number,
+    });
     let office = Office::held(row, term, limits, won.sent, life.view.clone()).asking(calls);
     let keeper = office.keep();
     let reads = life.store.reads().len();

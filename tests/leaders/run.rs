@@ -12,7 +12,7 @@ use crate::nature::{STEP, act, calm_down};
 use crate::node::supervise;
 use crate::scene::Scene;
 use crate::worker::work;
-use crate::world::{NODES, Shared, World};
+use crate::world::{Shared, World};
 
 /// Within this time after the last fault somebody leads.
 const LEADER_WITHIN: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ fn hush() {
 
 async fn live(scene: Scene) -> Result<String, String> {
     let world: Shared = Rc::new(RefCell::new(World::new(scene)));
-    for number in 0..NODES {
+    for number in 0..scene.orchestrators {
         actix::spawn(supervise(world.clone(), number));
     }
     let workers = world.borrow().workers.len();
@@ -147,11 +147,12 @@ fn summary(world: &World) -> String {
         format!("{class} {seconds:.1} s")
     });
     format!(
-        "{} workers, {} streams, {} terms, {} of them read ahead, {} kills, {} stops, {} cuts, {} outages, \
+        "{} orchestrators, {} workers, {} streams, {} terms, {} of them read ahead, {} kills, {} stops, {} cuts, {} outages, \
          {} of {} members confirmed, \
          {} releases, {} hand-overs, {} orders, \
          {} worker crashes, {} moves, {} failed instances, {} answers after the end of a term, \
          {} withheld; two ran: {}",
+        world.nodes.len(),
         world.workers.len(),
         world.streams().len(),
         world.truth.count(),

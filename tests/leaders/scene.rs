@@ -6,16 +6,19 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene {
     pub(crate) seed: u64,
+    /// How many orchestrators there are.
+    pub(crate) orchestrators: usize,
     /// How long things go wrong.
     pub(crate) faults: Duration,
     pub(crate) mutation: Option<Mutation>,
 }
 
 impl Scene {
-    /// A sound program among the usual misfortunes.
+    /// Two orchestrators of a sound program among the usual misfortunes.
     pub(crate) fn usual(seed: u64, faults: Duration) -> Self {
         Self {
             seed,
+            orchestrators: 2,
             faults,
             mutation: None,
         }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::network::{Letter, carry};
 use crate::watch::{CHECK_PERIOD, LONGEST_STOP, MOST_STREAMS};
-use crate::world::{NODES, Shared, World};
+use crate::world::{Shared, World};
 
 /// No wait is shorter: what is due in less is due now.
 const TICK: Duration = Duration::from_millis(1);
@@ -23,7 +23,7 @@ pub(crate) struct Worker {
     pub(crate) id: String,
     pub(crate) max: u32,
     /// By orchestrator.
-    pub(crate) is_cut_off: [bool; NODES],
+    pub(crate) is_cut_off: Vec<bool>,
     pub(crate) asleep_until: Option<WallTime>,
     /// What its clock showed at `born`, and how many of its seconds are in one.
     offset: Duration,
@@ -77,11 +77,17 @@ enum Next {
 }
 
 impl Worker {
-    pub(crate) fn new(number: usize, rng: &mut fastrand::Rng, born: WallTime) -> Self {
+    /// One that knows so many orchestrators.
+    pub(crate) fn new(
+        number: usize,
+        orchestrators: usize,
+        rng: &mut fastrand::Rng,
+        born: WallTime,
+    ) -> Self {
         Self {
             id: format!("worker-{number}"),
             max: rng.u32(2..=MOST_STREAMS),
-            is_cut_off: [false; NODES],
+            is_cut_off: vec![false; orchestrators],
             asleep_until: None,
             offset: Duration::from_secs(rng.u64(0..1_000_000)),
             rate: 0.97 + rng.f64() * 0.06,
@@ -90,7 +96,7 @@ impl Worker {
             restart_at: born,
             life: 0,
             is_suspended: false,
-            asks: rng.usize(0..NODES),
+            asks: rng.usize(0..orchestrators),
             bell: Rc::new(Notify::new()),
         }
     }
@@ -235,7 +241,7 @@ fn step(world: &mut World, number: usize) -> Next {
     for (ticket, answer) in answers {
         let errand = process.errand.take_if(|(errand, _)| *errand == ticket);
         if errand.is_some() && sends_elsewhere(&answer) {
-            worker.asks = (worker.asks + 1) % NODES;
+            worker.asks = (worker.asks + 1) % worker.is_cut_off.len();
         }
         let jitter = rng.f64();
         process.machine.answered(ticket, own_time, answer, jitter);

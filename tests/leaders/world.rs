@@ -1,6 +1,7 @@
 //! What everybody shares: true time, the database, the orchestrators and the workers.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,9 +24,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// For how long an orchestrator goes on without the database, if no other one takes over.
 pub(crate) const HORIZON: Duration = Duration::from_secs(40);
-
-/// How many orchestrators there are.
-pub(crate) const NODES: usize = 2;
 
 const START: WallTime = WallTime::from_micros(1_700_000_000_000_000);
 
@@ -80,6 +78,8 @@ pub(crate) struct World {
     pub(crate) violations: Vec<String>,
     /// Whether no orchestrator reaches another one.
     pub(crate) are_members_apart: bool,
+    /// The ways from one orchestrator to another one that are cut.
+    pub(crate) cut_ways: BTreeSet<(usize, usize)>,
     /// How many of a thousand messages are late; half as many are lost.
     pub(crate) roughness: u32,
     pub(crate) is_calm: bool,
@@ -93,10 +93,11 @@ impl World {
     pub(crate) fn new(scene: Scene) -> Self {
         let mut rng = fastrand::Rng::with_seed(scene.seed);
         let clock = VirtualTime::starting_at(START);
-        let nodes = (0..NODES).map(|number| Node::new(number, &mut rng));
+        let there = scene.orchestrators;
+        let nodes = (0..there).map(|number| Node::new(number, &mut rng));
         let nodes = nodes.collect();
         let count = rng.usize(2..=4);
-        let workers = (0..count).map(|number| Worker::new(number, &mut rng, START));
+        let workers = (0..count).map(|number| Worker::new(number, there, &mut rng, START));
         Self {
             scene,
             nodes,
@@ -110,6 +111,7 @@ impl World {
             counters: Counters::default(),
             violations: Vec::new(),
             are_members_apart: false,
+            cut_ways: BTreeSet::new(),
             roughness: 0,
             is_calm: false,
         }

@@ -3,12 +3,22 @@
 use super::super::cluster::who_leads;
 use super::super::problem::Problem;
 use super::forwarder::Forwarder;
-use crate::domain::leadership::CarryRefusal;
+use crate::actors::leadership::ClusterView;
+use crate::domain::leadership::{CarryRefusal, RowState};
+
+/// Whether this process holds the row; it answers by itself once it has the fleet.
+fn has_taken_over(view: &ClusterView) -> bool {
+    view.leader()
+        .is_some_and(|row| row.state == RowState::Held && row.run == view.me().run)
+}
 
 /// Returns the answer to a request that is refused.
 pub(super) fn problem(forwarder: &Forwarder, refusal: CarryRefusal) -> Problem {
     let view = forwarder.view();
     let why = match refusal {
+        CarryRefusal::NoLeader if has_taken_over(view) => {
+            "This is it, and it is still loading the fleet. Nothing was changed; try again soon."
+        }
         CarryRefusal::NoLeader => {
             "It does not reach a leader. Nothing was changed; try again soon."
         }
