@@ -65,14 +65,24 @@ use scene::Scene;
 /// How long things go wrong in one world.
 const FAULTS: Duration = Duration::from_secs(20 * 60);
 
-/// The seed to run alone, if one is asked for.
+/// How many seeds there are, unless `SIM_SEEDS` says otherwise.
+const SEEDS: u64 = 200;
+
+/// A number that is asked for.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one setting of the simulation; the program's configuration has no part in it"
+    reason = "the settings of the simulation; the program's configuration has no part in them"
 )]
-fn chosen_seed() -> Option<u64> {
-    let seed = std::env::var("SIM_SEED").ok()?;
-    Some(seed.parse().expect("SIM_SEED is a number"))
+fn asked_for(name: &str) -> Option<u64> {
+    let number = std::env::var(name).ok()?;
+    let number = number.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+/// One eighth of all seeds: eight tests run beside each other.
+fn eighth(part: u64) -> Range<u64> {
+    let all = asked_for("SIM_SEEDS").unwrap_or(SEEDS);
+    all * part / 8..all * (part + 1) / 8
 }
 
 /// How many orchestrators the world of a seed has: most often two, as most fleets.
@@ -86,7 +96,7 @@ fn orchestrators(seed: u64) -> usize {
 }
 
 fn run_all(seeds: Range<u64>) {
-    let seeds = chosen_seed().map_or(seeds, |seed| seed..seed + 1);
+    let seeds = asked_for("SIM_SEED").map_or(seeds, |seed| seed..seed + 1);
     for seed in seeds {
         let scene = Scene {
             orchestrators: orchestrators(seed),
@@ -103,21 +113,41 @@ fn run_all(seeds: Range<u64>) {
 }
 
 #[test]
-fn first_quarter_of_the_seeds() {
-    run_all(0..25);
+fn first_eighth_of_the_seeds() {
+    run_all(eighth(0));
 }
 
 #[test]
-fn second_quarter_of_the_seeds() {
-    run_all(25..50);
+fn second_eighth_of_the_seeds() {
+    run_all(eighth(1));
 }
 
 #[test]
-fn third_quarter_of_the_seeds() {
-    run_all(50..75);
+fn third_eighth_of_the_seeds() {
+    run_all(eighth(2));
 }
 
 #[test]
-fn last_quarter_of_the_seeds() {
-    run_all(75..100);
+fn fourth_eighth_of_the_seeds() {
+    run_all(eighth(3));
+}
+
+#[test]
+fn fifth_eighth_of_the_seeds() {
+    run_all(eighth(4));
+}
+
+#[test]
+fn sixth_eighth_of_the_seeds() {
+    run_all(eighth(5));
+}
+
+#[test]
+fn seventh_eighth_of_the_seeds() {
+    run_all(eighth(6));
+}
+
+#[test]
+fn last_eighth_of_the_seeds() {
+    run_all(eighth(7));
 }
