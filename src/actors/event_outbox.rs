@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use actix::prelude::*;
-use log::{debug, error};
+use log::{debug, error, warn};
 
 use super::alarm::Alarm;
 use super::alerts::OrderGiven;
@@ -127,11 +127,20 @@ impl Handler<OrderGiven> for EventOutbox {
     }
 }
 
+/// Saved at once, because the process ends right after it.
 impl Handler<HandsOver> for EventOutbox {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, HandsOver(event): HandsOver, ctx: &mut Self::Context) {
-        self.handle(Note::new(event), ctx);
+    fn handle(&mut self, HandsOver(event): HandsOver, _: &mut Self::Context) -> Self::Result {
+        let origin = None;
+        let events = vec![Recorded { event, origin }];
+        let saved = self.fleet.send(Execute(RecordEvents { events }));
+        Box::pin(async move {
+            let saved = saved.await.unwrap_or(Err(Refusal::ShuttingDown));
+            if let Err(refusal) = saved {
+                warn!("the hand-over will not be written down: {refusal}");
+            }
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::time::timeout;
 
 use super::witnesses::WitnessReader;
 use crate::actors::registry::{Entry, Registry};
@@ -64,9 +65,15 @@ impl Ears {
         heard.len() as u64
     }
 
-    /// Notes the hand-over for the audit trail.
-    pub(super) fn note(&self, from: &NodeName, fitter: &FitterMember, clock: &Clock) {
-        self.outbox.do_send(HandsOver(Event::LeaderHandedOver {
+    /// Saves the hand-over for the audit trail, unless that takes longer than `limit`.
+    pub(super) async fn note(
+        &self,
+        from: &NodeName,
+        fitter: &FitterMember,
+        clock: &Clock,
+        limit: Duration,
+    ) {
+        let saved = self.outbox.send(HandsOver(Event::LeaderHandedOver {
             from: from.to_string(),
             to: fitter.node.to_string(),
             hears: fitter.hears,
@@ -74,5 +81,7 @@ impl Ears {
             serving: fitter.own.serving,
             at: clock.wall(),
         }));
+        // The hand-over does not depend on it, and is in the log.
+        let _ = timeout(limit, saved).await;
     }
 }

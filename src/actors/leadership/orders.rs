@@ -165,10 +165,10 @@ impl Orders {
     }
 
     /// Hands over to an orchestrator that hears much more, by the row alone, unless the term is being handed over
-    /// already; returns whether it does.
-    pub(super) fn hand_over_to(&self, fitter: &FitterMember) -> bool {
+    /// already.
+    pub(super) fn hand_over_to(&self, fitter: &FitterMember) {
         if self.successor().is_some() {
-            return false;
+            return;
         }
         let FitterMember { node, hears, own } = fitter;
         let (node, hears, serving, leader_hears) = (node.as_str(), *hears, own.serving, own.hears);
@@ -177,7 +177,6 @@ impl Orders {
              {hears}: handing over to it");
         self.choose(fitter.node.clone(), ReleaseCause::Fitness);
         self.fatal.send(Fatal::LessFit(fitter.node.to_string()));
-        true
     }
 
     /// Forgets a member that is away.

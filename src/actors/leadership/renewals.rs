@@ -287,8 +287,12 @@ impl Renewals {
             let (node, hears) = (fitter.node.as_str(), fitter.hears);
             info!(node, hears, confirmed;
                 "`{node}` hears {hears} instances, of which {confirmed} are known here: this leader leads on");
-        } else if self.orders.hand_over_to(&fitter) {
-            self.ears.note(&self.view.me().node, &fitter, &self.clock);
+        } else if self.orders.successor().is_none() {
+            // First, because the process ends with the hand-over.
+            let limit = self.limits.statement_limit;
+            let me = &self.view.me().node;
+            self.ears.note(me, &fitter, &self.clock, limit).await;
+            self.orders.hand_over_to(&fitter);
         }
     }
 
