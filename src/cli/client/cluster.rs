@@ -124,6 +124,16 @@ fn failsafe(answer: &Value) -> String {
     }
 }
 
+/// Whether a standby reaches the leader, and how many instances it hears in its place.
+fn reach(member: &Value) -> String {
+    match (member["reaches_leader"].as_bool(), member["hears"].as_u64()) {
+        (Some(true), _) => "yes".to_owned(),
+        (Some(false), Some(hears)) if hears > 0 => format!("no, hears {hears} instances"),
+        (Some(false), _) => "no".to_owned(),
+        (None, _) => cell(&Value::Null),
+    }
+}
+
 /// A table of their own, after an empty line.
 fn members(answer: &Value) -> String {
     let members = answer["members"].as_array().map_or(&[][..], Vec::as_slice);
@@ -136,6 +146,7 @@ fn members(answer: &Value) -> String {
             "ROLE",
             "STATE",
             "MAY TAKE OVER",
+            "REACHES LEADER",
             "SEEN",
             "RELEASE",
             "ADDRESS",
@@ -153,6 +164,7 @@ fn members(answer: &Value) -> String {
             words(&member["role"]),
             words(&member["state"]),
             may.to_owned(),
+            reach(member),
             format!("{:.1} s ago", seen_ms / 1e3),
             cell(&member["release"]),
             cell(&member["address"]),
@@ -201,6 +213,22 @@ mod tests {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }
         assert!(!shown.contains("failsafe"));
+    }
+
+    #[test]
+    fn a_standby_that_does_not_reach_the_leader_shows_what_it_hears() {
+        let table = [
+            (json!({ "reaches_leader": true, "hears": 0 }), "yes"),
+            (json!({ "reaches_leader": false, "hears": 0 }), "no"),
+            (
+                json!({ "reaches_leader": false, "hears": 412 }),
+                "no, hears 412 instances",
+            ),
+            (json!({ "role": "leader" }), "-"),
+        ];
+        for (member, expected) in table {
+            assert_eq!(reach(&member), expected, "{member}");
+        }
     }
 
     #[test]
