@@ -9,9 +9,13 @@ use crate::commands::{
 };
 use crate::digest::StreamsDigest;
 use crate::fleet::{Fleet, Scoring, Standing};
-use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId, Term, Version};
 use crate::incident::FailureCause;
 use crate::instance::InstanceStatus;
+use crate::leadership::{
+    Claim, ClaimRight, LeadersWord, LeadershipRow, MemberSecret, NodeName, ReleaseCause, RowState,
+    RunId,
+};
 use crate::lease::{LeaseOver, lease};
 use crate::ledger::Ledger;
 use crate::liveness::FenceAnswer;
@@ -22,6 +26,42 @@ use crate::settings::{
 use crate::time::{Timestamp, WallTime};
 
 pub(crate) const NOW: WallTime = WallTime::from_micros(1_000_000);
+
+/// The row of a term that `a` leads, at its sixth beat.
+pub(crate) fn leadership_row(term: i64) -> LeadershipRow {
+    LeadershipRow {
+        term: Term::new(term),
+        node: NodeName::new("a"),
+        run: RunId::new(1),
+        beat: 5,
+        state: RowState::Held,
+        successor: None,
+        release_cause: ReleaseCause::Ended,
+        address: String::new(),
+        public_url: String::new(),
+        secret: MemberSecret::default(),
+        since: WallTime::default(),
+        after_loss: None,
+        version: Version::default(),
+    }
+}
+
+/// The claim of `b` on the row of term 3.
+pub(crate) fn claim() -> Claim {
+    Claim {
+        node: NodeName::new("b"),
+        run: RunId::new(2),
+        address: String::new(),
+        public_url: String::new(),
+        secret: MemberSecret::default(),
+        since: WallTime::default(),
+        seen_term: Term::new(3),
+        seen_beat: 5,
+        right: ClaimRight::Tables,
+        word: LeadersWord::Nothing,
+        known: Version::default(),
+    }
+}
 
 pub(crate) fn ledger() -> Ledger {
     Ledger::new(Fleet::new(Epoch::default()))

@@ -63,15 +63,14 @@ mod tests {
     use crate::fleet::Standing;
     use crate::heartbeat::{Heartbeat, ReportedStreams};
     use crate::heartbeat_outcome::{HeartbeatOutcome, News, Question};
-    use crate::ids::{AssignmentVersion, Term, Version};
+    use crate::ids::{AssignmentVersion, Version};
     use crate::leadership::{
-        Claim, ClaimRight, LeadersWord, LeadershipRow, MemberSecret, NodeName, ProofClock,
-        ReleaseCause, RowState, RunId, SteadyTime, Succession, WalTimeline,
+        Claim, LeadersWord, LeadershipRow, ProofClock, RowState, SteadyTime, Succession,
+        WalTimeline,
     };
     use crate::lease::Grant;
     use crate::queries::{SetUpdate, SurvivingSet, WorkerUpdate};
     use crate::sample;
-    use crate::time::WallTime;
 
     #[test]
     fn nothing_starts_until_every_lost_lease_is_over() {
@@ -88,35 +87,8 @@ mod tests {
 
     fn released(term: i64) -> LeadershipRow {
         LeadershipRow {
-            term: Term::new(term),
-            node: NodeName::new("a"),
-            run: RunId::new(1),
-            beat: 5,
             state: RowState::Released,
-            successor: None,
-            release_cause: ReleaseCause::Ended,
-            address: String::new(),
-            public_url: String::new(),
-            secret: MemberSecret::default(),
-            since: WallTime::default(),
-            after_loss: None,
-            version: Version::default(),
-        }
-    }
-
-    fn claim() -> Claim {
-        Claim {
-            node: NodeName::new("b"),
-            run: RunId::new(2),
-            address: String::new(),
-            public_url: String::new(),
-            secret: MemberSecret::default(),
-            since: WallTime::default(),
-            seen_term: Term::new(3),
-            seen_beat: 5,
-            right: ClaimRight::Tables,
-            word: LeadersWord::Nothing,
-            known: Version::default(),
+            ..sample::leadership_row(term)
         }
     }
 
@@ -193,7 +165,7 @@ mod tests {
             let claim = Claim {
                 word,
                 known: Version::new(known),
-                ..claim()
+                ..sample::claim()
             };
             let found = succession.after_loss(&claim, Version::new(1000));
             assert_eq!(found, version(expected), "{term}, {timeline}, {word:?}");

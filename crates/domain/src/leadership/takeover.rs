@@ -233,26 +233,15 @@ fn below_limit(number: i64) -> Result<i64, NumbersUsedUp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leadership::row::ReleaseCause;
+    use crate::sample;
     use proptest::prelude::*;
 
     const ONE: i64 = TERMS_OF_A_TIMELINE;
 
     fn row(term: i64, state: RowState) -> LeadershipRow {
         LeadershipRow {
-            term: Term::new(term),
-            node: NodeName::new("a"),
-            run: RunId::new(1),
-            beat: 5,
             state,
-            successor: None,
-            release_cause: ReleaseCause::Ended,
-            address: String::new(),
-            public_url: String::new(),
-            secret: MemberSecret::default(),
-            since: WallTime::default(),
-            after_loss: None,
-            version: Version::default(),
+            ..sample::leadership_row(term)
         }
     }
 
@@ -264,16 +253,8 @@ mod tests {
     fn claim(node: &str, right: ClaimRight) -> Claim {
         Claim {
             node: NodeName::new(node),
-            run: RunId::new(2),
-            address: String::new(),
-            public_url: String::new(),
-            secret: MemberSecret::default(),
-            since: WallTime::default(),
-            seen_term: Term::new(3),
-            seen_beat: 5,
             right,
-            word: LeadersWord::Nothing,
-            known: Version::default(),
+            ..sample::claim()
         }
     }
 

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::ids::{Term, Version};
-use crate::leadership::{
-    Anchor, LeadershipRow, MemberSecret, NodeName, ReleaseCause, RowState, RunId, SteadyTime,
-};
-use crate::time::WallTime;
+use crate::ids::Term;
+use crate::leadership::{Anchor, LeadershipRow, NodeName, RunId, SteadyTime};
+use crate::sample;
 
 const HORIZON: Duration = Duration::from_secs(3_600);
 
@@ -153,19 +151,10 @@ fn a_refusal_is_read_as_it_is_written() {
 
 fn row(term: i64, node: &str, run: i64, beat: i64) -> LeadershipRow {
     LeadershipRow {
-        term: Term::new(term),
         node: NodeName::new(node),
         run: RunId::new(run),
         beat,
-        state: RowState::Held,
-        successor: None,
-        release_cause: ReleaseCause::Ended,
-        address: String::new(),
-        public_url: String::new(),
-        secret: MemberSecret::default(),
-        since: WallTime::default(),
-        version: Version::default(),
-        after_loss: None,
+        ..sample::leadership_row(term)
     }
 }
 

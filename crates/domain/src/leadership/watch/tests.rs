@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ids::Version;
-use crate::leadership::MemberSecret;
-use crate::time::WallTime;
+use crate::sample;
 
 const ADMITTED: Candidacy = Candidacy {
     eligibility: Eligibility::Admitted,
@@ -35,19 +34,13 @@ fn watch() -> LeaderWatch {
 
 fn row(node: &str, beat: i64) -> LeadershipRow {
     LeadershipRow {
-        term: Term::new(7),
         node: name(node),
         run: LEADER_RUN,
         beat,
-        state: RowState::Held,
-        successor: None,
-        release_cause: ReleaseCause::Ended,
         address: "10.0.0.1:8001".to_owned(),
         public_url: "http://10.0.0.1:8001".to_owned(),
-        secret: MemberSecret::default(),
-        since: WallTime::default(),
-        after_loss: None,
         version: Version::new(1),
+        ..sample::leadership_row(7)
     }
 }
 
