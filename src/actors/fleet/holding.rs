@@ -9,12 +9,12 @@ use tokio::sync::oneshot;
 
 use super::actor::{FleetActor, State};
 use super::queue::{PendingCommand, refuse_all};
-use crate::actors::leadership::{Held, Hold, Restore, Restored, Resume};
+use crate::actors::leadership::{Held, Hold, Restore, Resume};
 use crate::actors::refusal::Refusal;
 use crate::actors::store_calls::StoreOp;
 use crate::domain::ids::{Epoch, Version};
 use crate::domain::leadership::WalTimeline;
-use crate::store::{Save, Store, StoreError};
+use crate::store::{Guard, Save, Store, StoreError};
 
 impl FleetActor {
     /// Answers those that wait until no transaction is under way.
@@ -85,7 +85,7 @@ impl Handler<Hold> for FleetActor {
 }
 
 impl Handler<Restore> for FleetActor {
-    type Result = ResponseFuture<Result<Restored, StoreError>>;
+    type Result = ResponseFuture<Result<Guard, StoreError>>;
 
     fn handle(
         &mut self,
@@ -109,7 +109,7 @@ impl Handler<Restore> for FleetActor {
                 access.write_unasked(StoreOp::SaveFleet, call).await?;
                 guard = guard.after_save();
             }
-            Ok(Restored { guard })
+            Ok(guard)
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   renewals ── Hold ──▶ fleet: begins no transaction ──▶ Held { acknowledged } once none is under way
-//!   renewals ── Restore ─▶ fleet: writes lost changes again under the new term ──▶ Restored, or the error
+//!   renewals ── Restore ─▶ fleet: writes lost changes again under the new term ──▶ its guard, or the error
 //!   renewals ── Resume ──▶ fleet: goes on under the new term
 //! ```
 //!
@@ -28,21 +28,15 @@ pub struct Held {
     pub kept_since: Version,
 }
 
-/// Writes again what the promoted database lacks. Answered once it has everything that was acknowledged.
+/// Writes again what the promoted database lacks. Answered once it has everything that was acknowledged, with the
+/// new term and the acknowledged version.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Restored, StoreError>")]
+#[rtype(result = "Result<Guard, StoreError>")]
 pub struct Restore {
     /// The new term, and the version that the database has.
     pub guard: Guard,
     /// The last epoch that counts as used.
     pub counter: Epoch,
-}
-
-/// The promoted database has everything that was acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restored {
-    /// The new term, and the acknowledged version.
-    pub guard: Guard,
 }
 
 /// Goes on under a new term.

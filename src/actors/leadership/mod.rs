@@ -47,7 +47,7 @@ pub use calls::FailsafeCalls;
 pub use candidacy::Candidate;
 pub(super) use ears::{Ears, HandsOver};
 pub(super) use holding::Holding;
-pub use holding::{Held, Hold, Restore, Restored, Resume};
+pub use holding::{Held, Hold, Restore, Resume};
 pub use notices::{Notices, TooManyNotices};
 pub use office::Office;
 pub(super) use office::Seat;

@@ -11,13 +11,12 @@ use log::{debug, error, info, warn};
 use tokio::select;
 use tokio::time::{sleep, timeout};
 
-use super::holding::{Hold, Restore, Restored, Resume};
+use super::holding::{Hold, Restore, Resume};
 use super::renewals::{Outcome, Renewals, State};
 use crate::actors::fatal::Fatal;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
-    Claim, ClaimRight, LeadersWord, LeadershipRow, MembersWord, NodeName, Promotion,
-    PromotionVerdict, ReleaseCause, RowState,
+    Claim, ClaimRight, LeadersWord, LeadershipRow, MembersWord, Promotion, ReleaseCause, RowState,
 };
 use crate::store::{Guard, Look, TakeOver, Taken};
 
@@ -55,24 +54,19 @@ impl Renewals {
             kept_since: held.kept_since,
             members,
         };
-        let verdict = promotion.verdict();
-        let word = match verdict {
-            PromotionVerdict::Intact => {
+        let word = promotion.word();
+        match word {
+            LeadersWord::Intact(_) => {
                 warn!("{promotion}: nothing is lost; taking a new term there");
-                LeadersWord::Intact(row.version)
             }
-            PromotionVerdict::Restorable => {
+            LeadersWord::Restores(_) => {
                 warn!("{promotion}: taking a new term there, and writing the lost changes again");
-                LeadersWord::Restores(row.version)
             }
-            PromotionVerdict::Lost => {
-                error!(
-                    "{promotion}: changes that were acknowledged are lost, or may be; this orchestrator ends, \
-                     and the next leader starts no stream until all leases are over"
-                );
-                LeadersWord::Nothing
-            }
-        };
+            LeadersWord::Nothing => error!(
+                "{promotion}: changes that were acknowledged are lost, or may be; this orchestrator ends, \
+                 and the next leader starts no stream until all leases are over"
+            ),
+        }
         let known = held.acknowledged.max(self.view.highest_version());
         let sent = self.prover.moment();
         let claim = self.claim_of_own(&row, word, known);
@@ -89,11 +83,12 @@ impl Renewals {
                 None
             }
         };
-        let resume = match (verdict, taken) {
-            // Without the counter of epochs the fleet cannot go on: the next start reads it.
-            (_, None | Some(Taken { fleet: None, .. })) | (PromotionVerdict::Lost, _) => None,
-            (PromotionVerdict::Intact, Some(taken)) => resume(&taken),
-            (PromotionVerdict::Restorable, Some(taken)) => self.restore(state, &row, &taken).await,
+        // Without the counter of epochs the fleet cannot go on: the next start reads it.
+        let new_term = taken.as_ref().and_then(resume);
+        let resume = match (word, new_term) {
+            (LeadersWord::Intact(_), Some(new_term)) => Some(new_term),
+            (LeadersWord::Restores(_), Some(new_term)) => self.restore(state, &row, new_term).await,
+            (LeadersWord::Nothing, _) | (_, None) => None,
         };
         let Some(resume) = resume else {
             self.fatal.send(Fatal::WentBack);
@@ -110,9 +105,8 @@ impl Renewals {
         &self,
         state: &mut State,
         before: &LeadershipRow,
-        taken: &Taken,
+        Resume { guard, counter }: Resume,
     ) -> Option<Resume> {
-        let Resume { guard, counter } = resume(taken)?;
         let mut restoring = pin!(self.holding.restore.send(Restore { guard, counter }));
         let run = self.view.me().run;
         let restored = loop {
@@ -126,7 +120,7 @@ impl Renewals {
             }
         };
         match restored {
-            Ok(Ok(Restored { guard: whole })) => {
+            Ok(Ok(whole)) => {
                 let count = whole.version.get() - guard.version.get();
                 info!(count; "{count} lost changes are written again: version {}", whole.version);
                 state.is_after_loss = true;
@@ -184,8 +178,7 @@ impl Renewals {
     /// Asks every orchestrator that may have taken over whether it knows a higher term.
     async fn members_word(&self, state: &State) -> MembersWord {
         if !state.are_members_known {
-            let node = NodeName::new("not read yet");
-            return MembersWord::NoAnswer { node };
+            return MembersWord::NotRead;
         }
         let seen = self.view.now().members;
         let questions = state.admission.candidates().map(|node| {

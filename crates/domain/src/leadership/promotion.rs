@@ -4,10 +4,10 @@
 //!              renewal answered on a newer timeline
 //!   leads ──────────────────────────────────────────▶ holds its changes
 //!                                                        │ acknowledged version, members' word
-//!                    Intact ◀──────────┬──────────────┴──────────▶ Lost
+//!                    Intact ◀──────────┬──────────────┴──────────▶ Nothing
 //!   takes a new term with its word     │                  takes a new term that starts after a loss
 //!   and goes on                        ▼                  and ends; the next leader has the mark
-//!                                  Restorable
+//!                                  Restores
 //!                     takes a new term with the mark, writes the lost changes
 //!                     again, removes the mark, and goes on
 //! ```
@@ -44,7 +44,7 @@
 use std::fmt;
 
 use super::row::NodeName;
-use super::takeover::WalTimeline;
+use super::takeover::{LeadersWord, WalTimeline};
 use crate::ids::{Term, Version};
 
 /// What the orchestrators that may have taken over say.
@@ -57,6 +57,8 @@ pub enum MembersWord {
     HigherTerm { node: NodeName, term: Term },
     /// One of them does not answer.
     NoAnswer { node: NodeName },
+    /// The members have not been read since this leader began: one of them may be admitted.
+    NotRead,
 }
 
 /// A promotion, as the leader of a term finds it.
@@ -74,28 +76,17 @@ pub struct Promotion {
     pub members: MembersWord,
 }
 
-/// What a promotion means for the leader.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PromotionVerdict {
-    /// Nothing was lost that was acknowledged.
-    Intact,
-    /// Acknowledged changes were lost, and the leader can write all of them again.
-    Restorable,
-    /// Acknowledged changes were lost, or it is not known.
-    Lost,
-}
-
 impl Promotion {
-    /// Decides it.
-    pub fn verdict(&self) -> PromotionVerdict {
+    /// What the leader says with its claim. `Nothing`: acknowledged changes were lost for good, or may be.
+    pub fn word(&self) -> LeadersWord {
         if self.members != MembersWord::NoHigherTerm {
-            PromotionVerdict::Lost
+            LeadersWord::Nothing
         } else if self.found >= self.acknowledged {
-            PromotionVerdict::Intact
+            LeadersWord::Intact(self.found)
         } else if self.found >= self.kept_since {
-            PromotionVerdict::Restorable
+            LeadersWord::Restores(self.found)
         } else {
-            PromotionVerdict::Lost
+            LeadersWord::Nothing
         }
     }
 }
@@ -128,6 +119,10 @@ impl fmt::Display for Promotion {
                 f,
                 "; the orchestrator `{node}` may have taken over, and does not say whether it did"
             ),
+            MembersWord::NotRead => f.write_str(
+                "; which orchestrators may have taken over was not read yet, because this one has just begun \
+                 to lead",
+            ),
         }
     }
 }
@@ -135,7 +130,7 @@ impl fmt::Display for Promotion {
 #[cfg(test)]
 mod tests {
     use super::super::takeover::is_promoted;
-    use super::PromotionVerdict::{Intact, Lost, Restorable};
+    use super::LeadersWord::{Intact, Nothing, Restores};
     use super::*;
 
     const TL: i64 = 1 << 32;
@@ -167,20 +162,21 @@ mod tests {
         };
         let silent = MembersWord::NoAnswer { node: node() };
         let none = || MembersWord::NoHigherTerm;
-        // found, members, verdict, a part of the sentence; 1003 was acknowledged, and 1001 to 1003 are kept
+        // found, members, word, a part of the sentence; 1003 was acknowledged, and 1001 to 1003 are kept
         let table = [
-            (1003, none(), Intact, "version 1003"),
+            (1003, none(), Intact(Version::new(1003)), "version 1003"),
             // A change whose outcome is unknown may be there.
-            (1004, none(), Intact, "version 1004"),
-            (1002, none(), Restorable, "version 1002"),
-            (1000, none(), Restorable, "version 1000"),
-            (999, none(), Lost, "version 999"),
-            (1003, higher.clone(), Lost, "`b` knows term"),
-            (1002, higher, Lost, "`b` knows term"),
-            (1003, silent.clone(), Lost, "`b` may have taken over"),
-            (1002, silent, Lost, "`b` may have taken over"),
+            (1004, none(), Intact(Version::new(1004)), "version 1004"),
+            (1002, none(), Restores(Version::new(1002)), "version 1002"),
+            (1000, none(), Restores(Version::new(1000)), "version 1000"),
+            (999, none(), Nothing, "version 999"),
+            (1003, higher.clone(), Nothing, "`b` knows term"),
+            (1002, higher, Nothing, "`b` knows term"),
+            (1003, silent.clone(), Nothing, "`b` may have taken over"),
+            (1002, silent, Nothing, "`b` may have taken over"),
+            (1003, MembersWord::NotRead, Nothing, "was not read yet"),
         ];
-        for (found, members, verdict, part) in table {
+        for (found, members, word, part) in table {
             let promotion = Promotion {
                 term: Term::new(TL + 7),
                 timeline: WalTimeline::new(2),
@@ -189,7 +185,7 @@ mod tests {
                 kept_since: Version::new(1000),
                 members,
             };
-            assert_eq!(promotion.verdict(), verdict, "{promotion}");
+            assert_eq!(promotion.word(), word, "{promotion}");
             let sentence = promotion.to_string();
             assert!(sentence.contains("(timeline 2, was 1)"), "{sentence}");
             assert!(sentence.contains(part), "{sentence}");
