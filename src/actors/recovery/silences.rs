@@ -10,13 +10,17 @@
 //! counts who is silent for all orchestrators. An orchestrator that has its store for itself asks no other one. A database
 //! that does not answer delays the recovery by the limit of one statement.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use log::info;
+use tokio::time::sleep;
 
 use super::actor::RecoveryActor;
 use super::due::DueSilence;
+use super::links::RecoveryLinks;
+use super::walk::{PAUSE, SLICE};
 use crate::actors::instance_link::{FenceAfter, StandingChanged};
 use crate::actors::registry::Entry;
 use crate::domain::ids::InstanceId;
@@ -25,6 +29,33 @@ use crate::domain::time::Timestamp;
 
 /// How long silences are gathered. It bounds the number of statements while a large fleet falls silent.
 const GATHERING_TIME: Duration = Duration::from_millis(200);
+
+/// The lives of those that are past the warning threshold.
+async fn late_lives(links: &RecoveryLinks, warning: Duration) -> Vec<Life> {
+    let now = links.clock.now();
+    let life = |entry: Arc<Entry>| {
+        if now.since(entry.last_sign()) < warning {
+            return None;
+        }
+        let standing = entry.standing();
+        (standing.status.is_serving() && !entry.is_fenced()).then(|| Life {
+            id: entry.id().clone(),
+            incarnation: standing.incarnation,
+        })
+    };
+    let mut lives = Vec::new();
+    let mut after = None;
+    loop {
+        let page = links.registry.page(after.as_ref(), SLICE);
+        let is_last = page.len() < SLICE;
+        after = page.last().map(|entry| entry.id().clone());
+        lives.extend(page.into_iter().filter_map(life));
+        if is_last {
+            return lives;
+        }
+        sleep(PAUSE).await;
+    }
+}
 
 impl RecoveryActor {
     /// An instance is to be recovered for its silence, unless another orchestrator heard it.
@@ -48,10 +79,12 @@ impl RecoveryActor {
 
     fn ask_witnesses(&mut self, ctx: &mut Context<Self>) {
         let due = std::mem::take(&mut self.silences.due);
-        let lives = self.late_lives();
+        let (links, warning) = (self.links.clone(), self.settings.thresholds.warning);
         let asked_at = self.links.clock.now();
-        let witnesses = self.links.witnesses.clone();
-        let answer = async move { witnesses.of(&lives).await };
+        let answer = async move {
+            let lives = late_lives(&links, warning).await;
+            links.witnesses.of(&lives).await
+        };
         ctx.spawn(
             answer
                 .into_actor(self)
@@ -66,26 +99,6 @@ impl RecoveryActor {
                     }
                 }),
         );
-    }
-
-    /// The lives of those that are past the warning threshold.
-    fn late_lives(&self) -> Vec<Life> {
-        let now = self.links.clock.now();
-        let warning = self.settings.thresholds.warning;
-        let life = |entry: &Entry| {
-            let standing = entry.standing();
-            let is_late = now.since(entry.last_sign()) >= warning;
-            (is_late && standing.status.is_serving() && !entry.is_fenced()).then(|| Life {
-                id: entry.id().clone(),
-                incarnation: standing.incarnation,
-            })
-        };
-        self.links
-            .registry
-            .map(life)
-            .into_iter()
-            .flatten()
-            .collect()
     }
 
     fn note(&self, witnesses: Vec<Witness>, asked_at: Timestamp) {
