@@ -89,14 +89,15 @@ pub(super) async fn uncordon(
     }))
 }
 
+/// A move of a plan, or one that was begun by it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DrainMove)]
-struct MoveLine {
-    stream_id: StreamId,
-    from: InstanceId,
-    to: InstanceId,
-    reason: &'static str,
-    progress: &'static str,
+#[schema(as = PlannedMove)]
+pub(super) struct MoveLine {
+    pub(super) stream_id: StreamId,
+    pub(super) from: InstanceId,
+    pub(super) to: InstanceId,
+    pub(super) reason: &'static str,
+    pub(super) progress: &'static str,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

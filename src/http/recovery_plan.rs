@@ -5,21 +5,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Time, list};
+use super::planned::MoveLine;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::actors::recovery::{PlannedFor, PlannedRecovery};
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
-
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PlannedRecoveryMove)]
-struct MoveLine {
-    stream_id: StreamId,
-    from: InstanceId,
-    to: InstanceId,
-    reason: &'static str,
-    progress: &'static str,
-}
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RecoveryPlan)]
