@@ -94,6 +94,24 @@ impl Pair {
         [leader, other]
     }
 
+    /// From its promotion on the standby refuses to insert a stream.
+    fn refuse_stream_after_a_promotion(&self, id: i64) {
+        let sql = format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) = '00000002' THEN \
+                     RAISE EXCEPTION 'not here'; \
+                 END IF; \
+                 RETURN NEW; \
+             END $$; \
+             CREATE TRIGGER refuse BEFORE INSERT ON streams FOR EACH ROW WHEN (NEW.id = {id}) \
+             EXECUTE FUNCTION refuse()"
+        );
+        block_on(async {
+            let client = self.database.connect().await;
+            client.batch_execute(&sql).await.unwrap();
+        });
+    }
+
     fn run_on_standby(&self, sql: &str) {
         let (port, sql) = (self.standby.port(), sql.to_owned());
         block_on(async {
@@ -301,6 +319,43 @@ fn the_living_leader_writes_again_what_a_fail_over_loses() {
     assert_eq!(given.count(), 1, "{story}");
     let last = events.iter().filter_map(|event| event["sequence"].as_i64());
     assert!(last.max().is_some_and(|last| last > 1 << 20), "{story}");
+}
+
+/// The promoted server refuses one of the lost changes, so the leader stops in the middle of them.
+#[test]
+fn a_leader_that_cannot_write_all_lost_changes_again_leaves_the_mark_of_a_loss() {
+    expect_errors(&[
+        "alert leader_unproven",
+        "alert store_unavailable",
+        "alert database_went_back",
+        "the lost changes could not be written again",
+        "the database went back",
+    ]);
+    let pair = Pair::new();
+    let [leader, mut other] = pair.orchestrators("20s");
+    add_streams(&leader);
+    pair.refuse_stream_after_a_promotion(4);
+    pair.catch_up();
+    pair.stop_the_stream();
+    for id in [3, 4, 5] {
+        let body = json!({"streams": [{"id": id, "name": format!("s{id}")}]});
+        assert_eq!(leader.post("/streams", &body).0, 200);
+    }
+    pair.primary.stop_immediate();
+    pair.standby.promote();
+    let ended = leader.wait();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
+    let sentence = "the lost changes could not be written again";
+    assert!(ended.log.contains(sentence), "{}", ended.log);
+
+    // What was written again before stays, and the next leader knows that something is missing.
+    other.wait_for_line("ready on ");
+    assert_eq!(open_alerts(&other, "database_went_back").len(), 1);
+    assert_eq!(other.get("/streams/3").0, 200);
+    assert_eq!(other.get("/streams/4").0, 404);
+    assert_eq!(other.get("/streams/5").0, 404);
+    let body = json!({"server_id": "w1", "ip": "127.0.0.1", "port": 9000, "max_streams": 10});
+    assert_eq!(other.post("/register", &body).0, 503);
 }
 
 #[test]
