@@ -487,6 +487,60 @@ async fn ten_thousand_events_write_no_row() {
 }
 
 #[actix::test]
+async fn events_of_a_busy_moment_are_read_together_and_cursors_written_once_a_second() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["event.stream_created"])).await;
+    pass(5.0).await;
+    let (reads, writes) = rig.store.webhook_calls();
+    rig.try_streams([1]).await.unwrap();
+    settle_down().await;
+    assert_eq!(
+        receivers.taken("a").len(),
+        1,
+        "the first one waits for no other"
+    );
+    for id in 2..=150 {
+        rig.try_streams([id]).await.unwrap();
+        pass(0.02).await;
+    }
+    pass(2.0).await;
+    assert_eq!(receivers.taken("a").len(), 149);
+    let (reads_after, writes_after) = rig.store.webhook_calls();
+    let (reads, writes) = (reads_after - reads, writes_after - writes);
+    assert!((10..=16).contains(&reads), "{reads} reads in three seconds");
+    assert!(
+        (3..=6).contains(&writes),
+        "{writes} writes in three seconds"
+    );
+}
+
+#[actix::test]
+async fn what_was_sent_in_the_last_second_before_a_crash_is_sent_again_under_its_id() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["event.stream_created"])).await;
+    rig.try_streams([1]).await.unwrap();
+    pass(0.4).await;
+    rig.try_streams([2]).await.unwrap();
+    pass(0.4).await;
+    let before = receivers.taken("a");
+    let rig = again(rig, &receivers).await;
+    pass(2.0).await;
+    let after = receivers.taken("a");
+    let ids = |taken: &[(f64, OutgoingRequest)]| -> Vec<String> {
+        taken
+            .iter()
+            .map(|(_, request)| request.id.clone())
+            .collect()
+    };
+    assert_eq!(ids(&before).len(), 2);
+    assert_eq!(ids(&after), ids(&before)[1..]);
+    let rig = again(rig, &receivers).await;
+    pass(2.0).await;
+    assert_eq!(receivers.taken("a").len(), 0);
+    drop(rig);
+}
+
+#[actix::test]
 async fn a_failing_target_gets_its_events_later_and_few_rows() {
     let (rig, receivers) = started().await;
     put(&rig, "ops", draft("a", &["event.stream_created"])).await;

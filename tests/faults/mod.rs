@@ -72,6 +72,9 @@ struct State {
     committed: Vec<Committed>,
     /// The guards of the whole fleets that were read.
     reads: Vec<Guard>,
+    /// How often events of certain kinds were read.
+    event_reads: usize,
+    delivery_writes: usize,
 }
 
 /// A fleet transaction that happened.
@@ -144,6 +147,8 @@ impl FaultyStore {
                 acknowledgements: 0,
                 committed: Vec::new(),
                 reads: Vec::new(),
+                event_reads: 0,
+                delivery_writes: 0,
             })),
         }
     }
@@ -170,6 +175,12 @@ impl FaultyStore {
     /// The next write of deliveries happens, and its answer is lost.
     pub(crate) fn doubt_deliveries(&self) {
         self.state().deliveries_in_doubt += 1;
+    }
+
+    /// How often events of certain kinds were read, and how often something of webhooks was written.
+    pub(crate) fn webhook_calls(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.event_reads, state.delivery_writes)
     }
 
     /// How many calls of a thousand meet a fault of some kind.
@@ -600,6 +611,9 @@ impl Store for FaultyStore {
         if self.state().panics_in_events {
             panic!("on purpose");
         }
+        if !filter.kinds.is_empty() {
+            self.state().event_reads += 1;
+        }
         self.inner.find_events(filter, limit).await
     }
 
@@ -742,6 +756,7 @@ impl WebhookStore for FaultyStore {
         self.weather(Side::Writes).await?;
         self.inner.save_deliveries(batch).await?;
         let mut state = self.state();
+        state.delivery_writes += 1;
         match state.deliveries_in_doubt.checked_sub(1) {
             None => Ok(()),
             Some(left) => {

@@ -28,6 +28,10 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest wait for what is due, so that a moment at which nothing can begin costs nothing.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 
+/// How often cursors are written if nothing else is: after a crash, what was sent since the last time is sent again,
+/// under the same ids.
+pub(super) const CURSOR_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How many deliveries of a target are read at the start at the most.
 const MAX_PENDING: u32 = 10_000;
 
@@ -119,6 +123,8 @@ pub struct WebhookActor {
     pub(super) dirty: BTreeMap<(String, String), Delivery>,
     /// Targets whose cursor has moved.
     pub(super) moved: BTreeSet<String>,
+    /// Before this moment no cursor is written alone.
+    pub(super) cursors_due_at: Option<Timestamp>,
     /// Targets from the file that are not in the store as they are now, and whether alerts are skipped.
     pub(super) unsaved_targets: BTreeSet<String>,
     pub(super) skips_alerts: bool,
@@ -163,6 +169,7 @@ impl WebhookActor {
             unwritten: BTreeMap::new(),
             dirty: BTreeMap::new(),
             moved: BTreeSet::new(),
+            cursors_due_at: None,
             unsaved_targets: BTreeSet::new(),
             skips_alerts: kept.targets.is_empty(),
             removed_targets: BTreeSet::new(),
@@ -218,7 +225,14 @@ impl WebhookActor {
         // What is due and could not begin waits for the store.
         let earliest = self.store_retry_at.unwrap_or(now + SHORTEST_WAIT);
         let due = deadlines.min().map(|due| due.max(earliest));
-        let next = due.into_iter().chain(self.store_retry_at).min();
+        let cursors = self
+            .cursors_due_at
+            .filter(|at| !self.moved.is_empty() && *at > now);
+        let next = due
+            .into_iter()
+            .chain(self.store_retry_at)
+            .chain(cursors)
+            .min();
         self.alarm.set(next, &self.clock, ctx);
     }
 

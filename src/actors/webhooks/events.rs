@@ -44,8 +44,7 @@ impl WebhookActor {
         let Some(read) = self.access.read(StoreOp::ReadEvents, read) else {
             return self.retry_store();
         };
-        receiver.has_news = false;
-        receiver.is_reading = true;
+        receiver.begin_read(now);
         let (name, edition) = (name.to_owned(), receiver.edition);
         ctx.spawn(read.into_actor(self).map(move |page, actor, ctx| {
             actor.take_events(&name, edition, page, ctx);
@@ -73,8 +72,9 @@ impl WebhookActor {
             return self.go_on(ctx);
         };
         let is_full = events.len() == PAGE as usize;
-        receiver.has_news |= is_full;
-        if !is_full {
+        if is_full {
+            receiver.read_on();
+        } else {
             receiver.horizon = Some(newest);
         }
         let mut too_old = 0;

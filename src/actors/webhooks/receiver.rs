@@ -10,6 +10,9 @@ use crate::store::StoredWebhook;
 /// How often an open alert is repeated to Alertmanager, which forgets it after five minutes.
 pub(super) const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How soon events that follow others are read: those of a busy moment are read together.
+const READ_INTERVAL: Duration = Duration::from_millis(250);
+
 /// A target, its lane, and how far it is with the events.
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -26,6 +29,8 @@ pub(super) struct Receiver {
     /// Whether there may be events that were not read.
     pub(super) has_news: bool,
     pub(super) is_reading: bool,
+    /// Before this moment no event is read.
+    next_read_at: Option<Timestamp>,
     /// Events up to this one are delivered although they are old: an operator wants them again.
     pub(super) replay_to: i64,
     /// Which content of the target, or which order to send again, the requests and reads under way are for.
@@ -70,6 +75,7 @@ impl Receiver {
             horizon: None,
             has_news: true,
             is_reading: false,
+            next_read_at: None,
             replay_to: 0,
             edition: 0,
             repeat_at: None,
@@ -106,6 +112,7 @@ impl Receiver {
         self.horizon = None;
         self.has_news = true;
         self.is_reading = false;
+        self.next_read_at = None;
         self.edition += 1;
         self.lane.forget_events();
     }
@@ -123,6 +130,20 @@ impl Receiver {
             && !self.kinds.is_empty()
             && self.lane.wants_events()
             && self.lane.is_free(now)
+            && self.next_read_at.is_none_or(|at| at <= now)
+    }
+
+    /// Notes that all events that there are now are being read.
+    pub(super) fn begin_read(&mut self, now: Timestamp) {
+        self.has_news = false;
+        self.is_reading = true;
+        self.next_read_at = Some(now + READ_INTERVAL);
+    }
+
+    /// Has the rest of many events read at once.
+    pub(super) fn read_on(&mut self) {
+        self.has_news = true;
+        self.next_read_at = None;
     }
 
     /// Returns when something of the target is due that waits for no answer.
@@ -132,7 +153,7 @@ impl Receiver {
         let due = self.lane.next_deadline(now, |since| clock.age(since));
         let is_behind =
             self.has_news && !self.is_reading && !self.kinds.is_empty() && self.lane.wants_events();
-        let read = is_behind.then_some(free_at);
+        let read = is_behind.then(|| self.next_read_at.map_or(free_at, |at| at.max(free_at)));
         let repeat = self.repeat_at.filter(|_| !self.is_repeating);
         let repeat = repeat.map(|at| at.max(free_at));
         due.into_iter().chain(read).chain(repeat).min()

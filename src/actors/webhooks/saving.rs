@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use log::{debug, warn};
 
-use super::actor::WebhookActor;
+use super::actor::{CURSOR_INTERVAL, WebhookActor};
 use crate::actors::store_calls::StoreOp;
 use crate::actors::telemetry::{WebhookLabel, WebhookOutcomeLabel, WebhookStateLabel};
 use crate::domain::breaker::BreakerState;
@@ -25,6 +25,11 @@ struct Changes {
 impl Changes {
     fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.targets.is_empty() && self.batch.is_empty()
+    }
+
+    /// Returns whether nothing changed but how far targets are with the events.
+    fn has_only_cursors(&self) -> bool {
+        self.removed.is_empty() && self.targets.is_empty() && self.batch.deliveries.is_empty()
     }
 
     async fn save(&self, store: &dyn Store) -> Result<(), StoreError> {
@@ -76,11 +81,16 @@ impl WebhookActor {
         if changes.is_empty() {
             return;
         }
+        let now = self.clock.awake();
+        if changes.has_only_cursors() && self.cursors_due_at.is_some_and(|at| now < at) {
+            return;
+        }
         let taken = changes.clone();
         let save = |store: Arc<dyn Store>| async move { taken.save(store.as_ref()).await };
         let Some(save) = self.access.write(StoreOp::SaveWebhooks, save) else {
             return self.retry_store();
         };
+        self.cursors_due_at = Some(now + CURSOR_INTERVAL);
         let dirty = std::mem::take(&mut self.dirty);
         let moved = std::mem::take(&mut self.moved);
         let targets = std::mem::take(&mut self.unsaved_targets);
