@@ -1,16 +1,19 @@
 //! The pages about the API itself: `/openapi.json`, and `/docs`, which shows it in a browser.
 //!
 //! Each process answers them in every phase, also as a standby. All of it is part of the program, so the pages need
-//! no other host; the policy that they are sent with forbids a browser to ask one. Files that are stored
-//! compressed are sent so.
+//! no other host; the policy that they are sent with forbids a browser to ask one. Texts are compressed for
+//! clients that ask for it; files that are stored compressed are sent so.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
+use std::io::Write;
 use std::sync::LazyLock;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::problem::Problem;
 
@@ -23,8 +26,16 @@ pub(super) struct Page {
     content_type: &'static str,
     bytes: Bytes,
     etag: String,
-    is_compressed: bool,
+    form: Form,
     caching: &'static str,
+}
+
+/// How the content of a page is stored.
+enum Form {
+    /// As it is, and once more compressed with gzip.
+    Text { compressed: Bytes },
+    /// Compressed with gzip, and in no other way.
+    Compressed,
 }
 
 /// A client asks each time whether the page has changed.
@@ -49,8 +60,10 @@ impl Page {
         Self {
             content_type,
             etag: format!("\"{:016x}\"", hasher.finish()),
+            form: Form::Text {
+                compressed: compressed(&bytes),
+            },
             bytes,
-            is_compressed: false,
             caching: ASK_AGAIN,
         }
     }
@@ -63,7 +76,7 @@ impl Page {
     /// Creates a page from what is compressed with gzip.
     pub(super) fn compressed(content_type: &'static str, bytes: &'static [u8]) -> Self {
         Self {
-            is_compressed: true,
+            form: Form::Compressed,
             ..Self::of(content_type, bytes)
         }
     }
@@ -86,27 +99,43 @@ impl Page {
             false => HttpResponse::Ok(),
         };
         response
-            .insert_header((header::ETAG, self.etag.as_str()))
             .insert_header((header::CACHE_CONTROL, self.caching))
             .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .insert_header((header::REFERRER_POLICY, "no-referrer"));
-        if self.is_compressed {
-            response.insert_header((header::VARY, "accept-encoding"));
-        }
+            .insert_header((header::REFERRER_POLICY, "no-referrer"))
+            .insert_header((header::VARY, "accept-encoding"));
+        let (bytes, is_compressed) = match &self.form {
+            Form::Text { compressed } if names_gzip(request) => (compressed, true),
+            Form::Text { .. } => (&self.bytes, false),
+            Form::Compressed => (&self.bytes, true),
+        };
+        // Two encodings of one text are not the same bytes (RFC 9110, 8.8.3.3).
+        let weak = if is_compressed { "W/" } else { "" };
+        response.insert_header((header::ETAG, format!("{weak}{}", self.etag)));
         if has_it(request, &self.etag) {
             return Ok(response.finish());
         }
-        if self.is_compressed {
+        if is_compressed {
             if !takes_gzip(request) {
                 return Err(Problem::not_acceptable());
             }
             response.insert_header((header::CONTENT_ENCODING, "gzip"));
         }
-        Ok(response
-            .content_type(self.content_type)
-            .body(self.bytes.clone()))
+        Ok(response.content_type(self.content_type).body(bytes.clone()))
     }
+}
+
+/// Compresses a text with gzip.
+fn compressed(text: &[u8]) -> Bytes {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let written = gzip.write_all(text).and_then(|()| gzip.finish());
+    // A vector takes every byte.
+    written.unwrap_or_default().into()
+}
+
+/// Returns whether a client asks for gzip by its name. One that says nothing gets a text as it is: a person may read it.
+fn names_gzip(request: &HttpRequest) -> bool {
+    request.headers().contains_key(header::ACCEPT_ENCODING) && takes_gzip(request)
 }
 
 /// Returns whether a client has a page already.
