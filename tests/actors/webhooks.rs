@@ -534,6 +534,13 @@ async fn what_was_sent_in_the_last_second_before_a_crash_is_sent_again_under_its
     };
     assert_eq!(ids(&before).len(), 2);
     assert_eq!(ids(&after), ids(&before)[1..]);
+    // One that is stopped in order repeats none.
+    rig.try_streams([3]).await.unwrap();
+    pass(0.4).await;
+    rig.try_streams([4]).await.unwrap();
+    pass(0.4).await;
+    assert_eq!(receivers.taken("a").len(), 2);
+    rig.orchestrator.flush().await;
     let rig = again(rig, &receivers).await;
     pass(2.0).await;
     assert_eq!(receivers.taken("a").len(), 0);

@@ -34,7 +34,9 @@ use crate::actors::registry::Registry;
 use crate::actors::series::{SaveSeries, SeriesActor};
 use crate::actors::supervisor::Supervisor;
 use crate::actors::telemetry::Telemetry;
-use crate::actors::webhooks::{ChangeWebhooks, WebhookActor, WebhookSender, WebhookSettings};
+use crate::actors::webhooks::{
+    ChangeWebhooks, SaveCursors, WebhookActor, WebhookSender, WebhookSettings,
+};
 use crate::clock::Clock;
 use crate::domain::certificate::Expiry;
 use crate::domain::commands::{Command, DryRun};
@@ -251,10 +253,11 @@ impl Orchestrator {
         Some(version)
     }
 
-    /// Returns when the last heartbeats and the points of the series are saved, or could not be.
+    /// Returns when the last heartbeats, the points of the series and the cursors of webhooks are saved, or could not be.
     pub async fn flush(&self) {
         let (heartbeats, series) = (self.heartbeats.send(Flush), self.series.send(SaveSeries));
-        let _ = futures_util::future::join(heartbeats, series).await;
+        let cursors = self.webhooks.send(SaveCursors);
+        let _ = futures_util::future::join3(heartbeats, series, cursors).await;
     }
 
     /// Begins to hand the leadership over, to this orchestrator or to the best one: the process ends.

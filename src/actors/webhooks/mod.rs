@@ -7,6 +7,7 @@
 //! | [`BookChanged`] | the AlertBookActor | while the store is out, alerts are announced from the book |
 //! | [`Committed`] | the FleetActor | events that a target selects are read soon |
 //! | [`ChangeWebhooks`] | SIGHUP | the targets of the file are those that stand in it now |
+//! | [`SaveCursors`] | the stop of the process | how far the targets are is written |
 //! | [`PutWebhook`] and the others of `orders` | operators | a target changes; the answer comes once it is saved |
 //!
 //! One request at a time for each target, through [`WebhookSender`]: the receiver may hang, and only its own lane
@@ -43,5 +44,6 @@ pub use orders::{
     WebhookRefusal,
 };
 pub use redelivery::{RedeliverWebhook, Redelivery};
+pub use saving::SaveCursors;
 pub use sender::{NoSender, OutgoingRequest, WebhookSender};
 pub use view::WebhookView;

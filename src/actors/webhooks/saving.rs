@@ -13,6 +13,25 @@ use crate::domain::breaker::BreakerState;
 use crate::domain::webhook::Delivery;
 use crate::store::{DeliveryBatch, Store, StoreError, StoredWebhook};
 
+/// Writes how far the targets are now; answered when it is written, or could not be.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SaveCursors;
+
+impl Handler<SaveCursors> for WebhookActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: SaveCursors, ctx: &mut Self::Context) -> Self::Result {
+        self.cursors_due_at = None;
+        self.write(ctx);
+        let turns = self.turns.clone();
+        Box::pin(async move {
+            // The turn of that write ends with it.
+            let _ = turns.lock().await;
+        })
+    }
+}
+
 /// Everything that one write takes.
 #[derive(Debug, Default, Clone)]
 struct Changes {
