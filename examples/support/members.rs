@@ -90,6 +90,14 @@ impl Member {
         Ok(kill_process(Pid::from_child(child), signal)?)
     }
 
+    /// Returns whether its process has ended.
+    pub fn has_ended(&mut self) -> Result<bool, Failure> {
+        match &mut self.child {
+            Some(child) => Ok(child.try_wait()?.is_some()),
+            None => Ok(true),
+        }
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self) -> Result<(), Failure> {
         if let Some(mut child) = self.child.take() {
@@ -134,6 +142,13 @@ impl Member {
     /// Waits until this member, which leads, shows another one as ready to take over, and the other one reaches it.
     pub fn waits_until_ready(&self, other: &Self) -> Result<(), Failure> {
         until(&format!("{} is ready", other.node), || {
+            self.shows_ready(other).then_some(())
+        })
+    }
+
+    /// Returns whether this member, which leads, shows another one as ready to take over, and the other one reaches it.
+    pub fn shows_ready(&self, other: &Self) -> bool {
+        let is_ready = || {
             let (ready, _) = other.get("/ready").ok()?;
             // The row may still be that of the process before.
             let (_, own) = other.get("/cluster").ok()?;
@@ -141,8 +156,9 @@ impl Member {
             let mut members = cluster["members"].as_array()?.iter();
             let is_shown =
                 members.any(|member| member["run"] == own["run"] && member["state"] == "ready");
-            (is_shown && ready == 200).then_some(())
-        })
+            Some(is_shown && ready == 200 && own["role"] == "standby")
+        };
+        is_ready().unwrap_or_default()
     }
 }
 

@@ -2,7 +2,8 @@
 //! passing anything on, in one direction or both: who is asked then accepts connections and never
 //! answers.
 
-use std::io::{Read, Write};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,10 +13,17 @@ use std::thread;
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    target: Arc<AtomicU16>,
-    requests: Arc<Gate>,
-    answers: Arc<Gate>,
-    open: Arc<Mutex<Vec<TcpStream>>>,
+    line: Arc<Line>,
+}
+
+/// What the connections of a proxy share.
+#[derive(Debug)]
+struct Line {
+    target: AtomicU16,
+    requests: Gate,
+    answers: Gate,
+    /// The clients that are connected, by the number of their connection.
+    open: Mutex<BTreeMap<u64, TcpStream>>,
 }
 
 #[derive(Debug, Default)]
@@ -46,33 +54,20 @@ impl Proxy {
     pub fn in_front_of(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::new(Gate::default());
-        let answers = Arc::new(Gate::default());
-        let shared = (requests.clone(), answers.clone());
-        let target = Arc::new(AtomicU16::new(port));
-        let current = target.clone();
-        let open = Arc::new(Mutex::new(Vec::new()));
-        let clients = open.clone();
+        let line = Arc::new(Line {
+            target: AtomicU16::new(port),
+            requests: Gate::default(),
+            answers: Gate::default(),
+            open: Mutex::default(),
+        });
+        let accepting = line.clone();
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", current.load(Ordering::Acquire)))
-                else {
-                    continue;
-                };
-                let (back, forth) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                clients.lock().unwrap().push(client.try_clone().unwrap());
-                let (gate_forth, gate_back) = shared.clone();
-                thread::spawn(move || copy(client, forth, &gate_forth));
-                thread::spawn(move || copy(server, back, &gate_back));
+            for (number, client) in (0..).zip(listener.incoming().map_while(Result::ok)) {
+                let line = accepting.clone();
+                thread::spawn(move || line.carry(number, client));
             }
         });
-        Self {
-            address,
-            target,
-            requests,
-            answers,
-            open,
-        }
+        Self { address, line }
     }
 
     /// Where it listens.
@@ -82,33 +77,61 @@ impl Proxy {
 
     /// New connections go to another port from now on.
     pub fn redirect(&self, port: u16) {
-        self.target.store(port, Ordering::Release);
+        self.line.target.store(port, Ordering::Release);
     }
 
     /// Ends every connection, and each new one at once.
     pub fn cut(&self) {
         // Nothing listens there.
         self.redirect(1);
-        for client in self.open.lock().unwrap().drain(..) {
+        for client in self.line.open.lock().unwrap().values() {
             let _ = client.shutdown(Shutdown::Both);
         }
     }
 
-    /// From now on nothing is passed on, in either direction.
+    /// From now on nothing is passed on, in either direction. New connections are accepted, and go no further.
     pub fn freeze(&self) {
-        self.requests.set(true);
-        self.answers.set(true);
+        self.line.requests.set(true);
+        self.line.answers.set(true);
     }
 
     /// From now on requests arrive and their answers do not.
     pub fn freeze_answers(&self) {
-        self.answers.set(true);
+        self.line.answers.set(true);
     }
 
     /// What was held back is passed on, and all that follows.
     pub fn thaw(&self) {
-        self.requests.set(false);
-        self.answers.set(false);
+        self.line.requests.set(false);
+        self.line.answers.set(false);
+    }
+}
+
+impl Line {
+    /// Carries a connection until it ends.
+    fn carry(&self, number: u64, client: TcpStream) {
+        if let Ok(open) = client.try_clone() {
+            self.open.lock().unwrap().insert(number, open);
+            // A client whose target refuses sees the end of its connection.
+            let _ = self.pass_on(client);
+            self.open.lock().unwrap().remove(&number);
+        }
+    }
+
+    fn pass_on(&self, client: TcpStream) -> io::Result<()> {
+        // The target must not see connections while nothing arrives there.
+        self.requests.pass();
+        let target = self.target.load(Ordering::Acquire);
+        let server = TcpStream::connect(("127.0.0.1", target))?;
+        // Pieces are passed on as they come.
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let (back, forth) = (client.try_clone()?, server.try_clone()?);
+        thread::scope(|scope| {
+            scope.spawn(|| copy(server, back, &self.answers));
+            copy(client, forth, &self.requests);
+        });
+        Ok(())
     }
 }
 
