@@ -24,6 +24,7 @@ import urllib.request
 
 URLS, NAME = [url.strip().rstrip("/") for url in sys.argv[1].split(",")], sys.argv[2]
 BACK_IN = sys.argv[3] if len(sys.argv) > 3 else ""
+not_served = 0  # how many requests in a row no orchestrator has served
 KEY = os.environ.get("ORCHESTRATOR_KEY", "")
 EXPOSED = []  # the URL at which the key was said to be readable
 
@@ -84,6 +85,8 @@ def warn_of_exposure():
 
 def turn_to_another():
     """The first one is asked."""
+    global not_served
+    not_served += 1
     URLS.append(URLS.pop(0))
 
 
@@ -204,6 +207,7 @@ class Worker:
         return max(0.05, min(self.interval, self.stop_after / 3))
 
     def beat(self):
+        global not_served
         with self.lock:
             running, settled = sorted(self.running), self.all_stopped()
             since = self.stopping_since
@@ -220,12 +224,14 @@ class Worker:
         if settled:  # otherwise it would confirm what is not done yet
             body["assignment_version"] = self.version
         answer = call("POST", "/heartbeat", body,
-                      min(10.0, max(0.2, min(self.limit, self.pace() / 2))))
+                      min(4.0 if len(URLS) > 1 else 10.0, max(0.2, min(self.limit, self.pace() / 2))))
         with self.lock:
             self.term = max(self.term, answer.get("term", 0))
             lease = answer["lease_seconds"]
             if lease == 0 or answer.get("proven") is False:
                 turn_to_another()  # this one may be cut off
+            else:
+                not_served = 0
             # 0 grants no lease and takes none back. Any other answer replaces the stop time, even
             # by an earlier one. A heartbeat without a version renews a running lease only: a lease
             # that has ended needs the answer to a version, which says what was lost meanwhile.
@@ -275,6 +281,7 @@ class Worker:
         failures = 0
         while not self.leaving.is_set():
             longest, asked = (self.pace() if self.incarnation else 30.0), 0.0
+            before = not_served
             try:
                 if self.incarnation is None:
                     self.register()
@@ -300,6 +307,8 @@ class Worker:
                 retry_after = getattr(error, "headers", {}).get("Retry-After") or ""
                 most = longest if self.incarnation else 60.0  # patience must not cost the lease
                 asked = min(most, float(retry_after) if retry_after.isdigit() else 0.0)
+            if before < not_served < len(URLS):
+                continue  # at once: another one was not asked yet
             wait = min(longest, min(1.0, self.interval / 8) * 2 ** min(failures, 10))
             failures += 1
             self.leaving.wait(max(asked, wait * random.uniform(0.5, 1.0)))

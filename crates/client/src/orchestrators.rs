@@ -1,7 +1,8 @@
 //! Which of several orchestrators is asked.
 //!
 //! The worker stays with the one that serves it. If that one does not, the next request goes to another: to the one
-//! that failed least since it last served; of several, to one that the author named, in the order of the names.
+//! that failed least since it last served; of several, to one that the author named, in the order of the names. It goes
+//! there at once, as long as one is left that was not asked since any of them served; then the usual waits begin.
 //! Those that an orchestrator named are asked when all others have failed, and a worker that cannot reach them loses one
 //! request to each. Only those are remembered whose scheme the author used: a key that the author sends by `https`
 //! does not go out by `http`, and a worker without certificates asks no `https`.
@@ -37,6 +38,8 @@ pub(super) struct Orchestrators {
     /// How many are of the author.
     named: usize,
     current: usize,
+    /// How many in a row have not served.
+    in_a_row: usize,
 }
 
 impl Orchestrators {
@@ -46,6 +49,7 @@ impl Orchestrators {
             known: Vec::new(),
             named: 0,
             current: 0,
+            in_a_row: 0,
         };
         for url in urls.split(',') {
             orchestrators.add(url);
@@ -102,15 +106,23 @@ impl Orchestrators {
         });
     }
 
+    /// Whether there are others than the one that is asked.
+    pub(super) fn are_several(&self) -> bool {
+        self.known.len() > 1
+    }
+
     /// The one that is asked has served.
     pub(super) fn served(&mut self) {
+        self.in_a_row = 0;
         if let Some(known) = self.known.get_mut(self.current) {
             known.failures = 0;
         }
     }
 
-    /// The one that is asked has not served: the next request goes to another, if there is one.
-    pub(super) fn failed(&mut self) {
+    /// The one that is asked has not served: the next request goes to another, if there is one. Returns whether there is
+    /// one that was not asked since any of them served.
+    pub(super) fn failed(&mut self) -> bool {
+        self.in_a_row = self.in_a_row.saturating_add(1);
         if let Some(known) = self.known.get_mut(self.current) {
             known.failures = known.failures.saturating_add(1);
         }
@@ -118,6 +130,7 @@ impl Orchestrators {
         let others = others.filter(|(place, _)| *place != self.current);
         let next = others.min_by_key(|(place, known)| (known.failures, *place));
         self.current = next.map_or(self.current, |(place, _)| place);
+        self.in_a_row < self.known.len()
     }
 }
 
@@ -162,6 +175,17 @@ mod tests {
             after_failures(&mut three, 6),
             ["b", "c", "a", "b", "c", "a"]
         );
+    }
+
+    #[test]
+    fn each_of_the_others_is_asked_once_without_a_wait() {
+        let mut three = Orchestrators::new("http://a,http://b,http://c");
+        let at_once = |known: &mut Orchestrators| [(); 4].map(|()| known.failed());
+        assert_eq!(at_once(&mut three), [true, true, false, false]);
+        three.served();
+        assert_eq!(at_once(&mut three), [true, true, false, false]);
+        let mut one = Orchestrators::new("http://a");
+        assert!(!one.failed() && !one.are_several());
     }
 
     #[test]

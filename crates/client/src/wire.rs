@@ -25,6 +25,10 @@ pub(super) const NEWS_WAIT: Duration = Duration::from_secs(30);
 /// The longest answer that is read: a set of a hundred thousand streams fits.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 
+/// How long a heartbeat waits for an answer if another orchestrator can be asked. A standby keeps it for 3 s at the
+/// most while there is no leader.
+const HEARTBEAT_LIMIT_OF_SEVERAL: Duration = Duration::from_secs(4);
+
 /// Speaks with the orchestrators for one worker, with one at a time.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -141,11 +145,15 @@ impl Wire {
             };
             (failed, Some(with_masked_urls(&why)))
         });
-        match serves(&outcome.0) {
-            true => self.orchestrators().served(),
-            false => self.orchestrators().failed(),
+        if serves(&outcome.0) {
+            self.orchestrators().served();
+            return outcome;
         }
-        outcome
+        let is_one_left = self.orchestrators().failed();
+        match outcome {
+            (Answer::Failed { .. }, why) if is_one_left => (Answer::Elsewhere, why),
+            outcome => outcome,
+        }
     }
 
     fn register(&self, limit: Duration) -> Result<Outcome, ureq::Error> {
@@ -191,6 +199,10 @@ impl Wire {
     }
 
     fn heartbeat(&self, body: &Value, limit: Duration) -> Result<Outcome, ureq::Error> {
+        let limit = match self.orchestrators().are_several() {
+            true => limit.min(HEARTBEAT_LIMIT_OF_SEVERAL),
+            false => limit,
+        };
         let reply = self.post("/heartbeat", body, limit)?;
         Ok(reply.read(|body| Some(Answer::Beaten(beat(body)?))))
     }
@@ -328,7 +340,7 @@ impl Wire {
 /// lease, may be cut off, and another one may do better.
 fn serves(answer: &Answer) -> bool {
     match answer {
-        Answer::Failed { .. } => false,
+        Answer::Failed { .. } | Answer::Elsewhere => false,
         Answer::Beaten(beat) => !beat.is_unproven && beat.lease != Some(Duration::ZERO),
         Answer::Registered { .. }
         | Answer::Listed(_)

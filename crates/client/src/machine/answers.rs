@@ -54,6 +54,13 @@ impl Machine {
             (kind, Answer::Failed { retry_after }) => {
                 self.failed(&kind, now, retry_after, jitter);
             }
+            // The same again, at once: the other one may serve. The last words are said a few times only.
+            (kind, Answer::Elsewhere)
+                if !matches!(kind, Kind::Leave) && !matches!(self.phase, Phase::Withdrawing) =>
+            {
+                self.backoff.quiet_until = now;
+                self.errands.quiet_until = now;
+            }
             (kind, _) => self.failed(&kind, now, None, jitter),
         }
     }

@@ -126,6 +126,8 @@ pub enum Answer {
     OtherProcess(String),
     /// The request is wrong, and will be the next time too.
     Refused(String),
+    /// None that counts, and the next request goes to another orchestrator, which was not asked since any has served.
+    Elsewhere,
     /// Anything else: no answer in time, none that makes sense, or one that asks for patience.
     Failed {
         /// How long to wait at least.

@@ -320,6 +320,36 @@ fn waits_double_up_to_the_interval_and_jitter_shortens_them() {
 }
 
 #[test]
+fn another_orchestrator_is_asked_at_once_and_the_waits_begin_when_none_is_left() {
+    let mut machine = living(vec![]);
+    assert_eq!(all(&mut machine, at(10)), ["beat v1 []"]);
+    answer(&mut machine, at(12), Answer::Elsewhere, 0.0);
+    assert_eq!(machine.next_deadline(), Some(at(12)));
+    assert_eq!(all(&mut machine, at(12)), ["beat v1 []"]);
+    answer(&mut machine, at(13), failed(), 0.0);
+    assert_eq!(machine.next_deadline(), Some(at(14)));
+}
+
+#[test]
+fn the_last_words_are_said_a_few_times_whoever_is_asked() {
+    let mut machine = living(vec![]);
+    machine.leave();
+    let mut now = at(10);
+    let mut said = 0;
+    while machine.next_deadline().is_some_and(|next| next < at(1_000)) && said < 100 {
+        if all(&mut machine, now)
+            .iter()
+            .any(|word| word.starts_with("leave"))
+        {
+            said += 1;
+            answer(&mut machine, now, Answer::Elsewhere, 0.0);
+        }
+        now += SECOND;
+    }
+    assert_eq!(said, FAREWELLS);
+}
+
+#[test]
 fn an_orchestrator_that_does_not_tell_is_asked() {
     let mut machine = living(vec![]);
     all(&mut machine, at(10));
