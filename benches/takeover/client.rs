@@ -30,6 +30,8 @@ pub(super) struct Client<'s> {
     /// How often it was sent home.
     homes: usize,
     failures: u32,
+    /// How many requests in a row no member has served.
+    not_served: usize,
     is_classic: bool,
     incarnation: Option<Value>,
     version: i64,
@@ -54,6 +56,7 @@ impl<'s> Client<'s> {
             at: number % shared.urls.len(),
             homes: 0,
             failures: 0,
+            not_served: 0,
             is_classic,
             incarnation: None,
             version: 0,
@@ -103,7 +106,9 @@ impl<'s> Client<'s> {
         match answer {
             Ok((answered, body)) => {
                 self.failures = 0;
+                self.not_served = 0;
                 if !answered.serves && !self.is_classic {
+                    self.not_served = 1;
                     self.turn();
                 }
                 Some((answered, body))
@@ -155,9 +160,13 @@ impl<'s> Client<'s> {
         self.at = (self.at + 1) % self.shared.urls.len();
     }
 
-    /// Turns to the other member, and waits.
+    /// Turns to the other member, and waits if that one has not served either.
     fn failed(&mut self, asked: Duration) {
         self.turn();
+        self.not_served += 1;
+        if !self.is_classic && self.not_served < self.shared.urls.len() {
+            return;
+        }
         let (first, longest) = self.shared.patience.waits;
         let wait = first.saturating_mul(1 << self.failures.min(16));
         let wait = wait.min(longest).mul_f64(1.0 - 0.5 * fastrand::f64());

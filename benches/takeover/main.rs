@@ -30,7 +30,7 @@
 //! | leads | from the fault until `GET /leader` is 200 at the other member; after a promotion, at a member with a later term |
 //! | first answer | from the fault to the first 200 at the other member for a heartbeat that was sent after the fault; it may be an echo, or an answer of the leader before |
 //! | first answer of the next leader | the same, with a later term and a lease |
-//! | longest wait | the longest time between two answers of 200 of one client, of which a pause of 250 ms is its own. If the address of a member is silent, a worker waits for its request limit (10 s with a timeout of 300 s) before it turns to the other one |
+//! | longest wait | the longest time between two answers of 200 of one client, of which a pause of 250 ms is its own. If the address of a member is silent, a worker waits for its request limit (4 s) before it turns to the other one |
 //! | first saved change | from the moment the database takes writes again to the answer of 200 to a change |
 //! | found beyond the timeout | from the last heartbeat of the worker that ended until all its streams have other owners, less the timeout |
 //!

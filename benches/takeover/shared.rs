@@ -14,13 +14,13 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// That of workers of an orchestrator with this timeout, of which a tenth is the interval of heartbeats.
+    /// That of workers of several orchestrators with this timeout, of which a tenth is the interval of heartbeats.
     pub(super) fn of(timeout: Duration) -> Self {
         let interval = timeout / 10;
         let seconds = Duration::from_secs;
         let first = (interval / 8).clamp(Duration::from_millis(50), seconds(1));
         Self {
-            request: (interval / 2).clamp(Duration::from_millis(200), seconds(10)),
+            request: (interval / 2).clamp(Duration::from_millis(200), seconds(4)),
             waits: (first, interval.max(first)),
         }
     }
