@@ -10,7 +10,8 @@
 //! instance; what the counting of one heartbeat takes is timed alone.
 //!
 //! A second address of the same orchestrator asks for a key, one of a thousand. It is measured in turns with the first one,
-//! so the ratio is what the check of a key costs; the check is timed alone, too.
+//! so the ratio is what the check of a key costs; the check is timed alone, too. So is the look at the proof that this
+//! orchestrator leads, which each heartbeat takes.
 //!
 //! `cargo bench --bench heartbeat`
 
@@ -34,6 +35,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::future::join_all;
 use prometheus_client::registry::Registry;
 use resilient_orchestrator::actors::access::{KeyDemand, Keyring, hash_of, new_secret};
+use resilient_orchestrator::actors::leadership::Prover;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::{AnswerLabel, BeatResult, Telemetry};
@@ -57,7 +59,7 @@ const ROUND: Duration = Duration::from_secs(3);
 fn main() {
     let key = new_secret().expose();
     let echo = serve_echo();
-    let [orchestrator, per_instance, guarded] = serve_orchestrator(&key);
+    let ([orchestrator, per_instance, guarded], prover) = serve_orchestrator(&key);
     let header = format!("Authorization: Bearer {key}\r\n");
     // What is allocated on the first use is no part of the measurement.
     for (address, header) in [(echo, ""), (orchestrator, ""), (guarded, &header)] {
@@ -95,6 +97,7 @@ fn main() {
     }
     show_counting();
     show_check(&key);
+    show_proof(&prover);
     with_key.sort_by(f64::total_cmp);
     println!(
         "with a key {:.3} of the heartbeats without (median of {ROUNDS}, {:.3} to {:.3})",
@@ -216,6 +219,19 @@ fn show_check(key: &str) {
     );
 }
 
+/// What a heartbeat that starts and stops nothing asks of the proof that this orchestrator leads.
+fn show_proof(prover: &Prover) {
+    const TIMES: u32 = 1_000_000;
+    let began = now();
+    for _ in 0..TIMES {
+        assert!(std::hint::black_box(prover).is_proven());
+    }
+    println!(
+        "looking at the proof takes {:?}",
+        now().duration_since(began) / TIMES
+    );
+}
+
 /// A thousand keys, with this one among them.
 fn keyring(key: &str) -> Keyring {
     let ring = Keyring::new(Clock::real(Duration::ZERO), KeyDemand::Required);
@@ -276,7 +292,7 @@ fn serve_echo() -> SocketAddr {
 
 /// Serves one orchestrator at three addresses; the second one shows series of each instance, the third one asks for a
 /// key.
-fn serve_orchestrator(key: &str) -> [SocketAddr; 3] {
+fn serve_orchestrator(key: &str) -> ([SocketAddr; 3], Prover) {
     let (ready, address) = mpsc::channel();
     let key = key.to_owned();
     thread::spawn(move || {
@@ -312,7 +328,7 @@ fn serve_orchestrator(key: &str) -> [SocketAddr; 3] {
             let third = listener.local_addr().expect("an address");
             let guarded = http::serve(listener, gate).expect("a server");
             ready
-                .send([first, second, third])
+                .send(([first, second, third], orchestrator.prover().clone()))
                 .expect("it is waited for");
             let served = futures_util::future::join3(serving, also, guarded).await;
             served.0.and(served.1).and(served.2).expect("they serve");
