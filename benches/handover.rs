@@ -101,9 +101,14 @@ fn main() {
             println!("{kind} {round}: {}", measured.text());
             gaps.push(millis(measured.longest));
             orders.push(millis(measured.order));
-            let node = leader.node.clone();
-            leader.wait();
-            leader = std::mem::replace(&mut standby, begin(&node));
+            if kind.starts_with("step-down") {
+                // The process that led stands by.
+                std::mem::swap(&mut leader, &mut standby);
+            } else {
+                let node = leader.node.clone();
+                leader.wait();
+                leader = std::mem::replace(&mut standby, begin(&node));
+            }
         }
         println!(
             "{kind}, {rounds} rounds: heartbeats {}; orders {}",
@@ -348,7 +353,7 @@ const OLD: [(&str, &str); 4] = [
     ("prepared", "has read the fleet ahead"),
     ("frozen", "takes no more changes"),
     ("released", "gave up the leadership"),
-    ("old ends", "the process ends"),
+    ("old stands by", "this process goes on as a standby"),
 ];
 const NEW: [(&str, &str); 4] = [
     ("copy", "read the fleet ahead, at version"),
@@ -358,6 +363,10 @@ const NEW: [(&str, &str); 4] = [
 ];
 
 fn hand_over(kind: &str, leader: &Process, standby: &mut Process, beats: &[Value]) -> Measured {
+    // A process may have led and stood by before.
+    for process in [leader, &*standby] {
+        process.lines.lock().expect("the lines").clear();
+    }
     let is_over = Arc::new(AtomicBool::new(false));
     let changing = kind.ends_with("-changing");
     let (echoes, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));

@@ -1,4 +1,7 @@
-//! When the process cannot go on: who notices, and how it ends.
+//! When an orchestrator cannot go on as it is: who notices, and what follows.
+//!
+//! If another orchestrator leads, the process ends its work as the leader and goes on as a standby (`app/role.rs`).
+//! For every other reason it ends.
 //!
 //! Only the instances' actors are replaced when they panic. All others are one of a kind and have
 //! knowledge of their own, so the process ends and the next start loads what is saved
@@ -6,17 +9,17 @@
 
 use tokio::sync::mpsc;
 
-/// Why the process cannot go on.
+/// Why the orchestrator cannot go on as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fatal {
     /// Another orchestrator writes to the same database.
-    #[error("another orchestrator has taken over this database; this one ends")]
+    #[error("another orchestrator has taken over this database")]
     Deposed,
     /// An operator ordered that another orchestrator leads.
-    #[error("stepped down, as ordered: `{0}` takes over this database, and this orchestrator ends")]
+    #[error("stepped down, as ordered: `{0}` takes over this database")]
     SteppedDown(String),
     /// Another orchestrator hears many instances, and this one few.
-    #[error("handed over to `{0}`, which hears more instances than this orchestrator, which ends")]
+    #[error("handed over to `{0}`, which hears more instances than this orchestrator")]
     LessFit(String),
     /// The database does not know the term of this orchestrator any more.
     #[error(
@@ -45,9 +48,17 @@ impl Fatal {
     pub const fn is_hand_over(&self) -> bool {
         matches!(self, Self::SteppedDown(_) | Self::LessFit(_))
     }
+
+    /// Returns whether another orchestrator leads, or is about to. Nothing is wrong with this process then.
+    pub const fn another_leads(&self) -> bool {
+        match self {
+            Self::Deposed | Self::SteppedDown(_) | Self::LessFit(_) => true,
+            Self::WentBack | Self::OtherDatabase | Self::PartedWays | Self::ActorEnded(_) => false,
+        }
+    }
 }
 
-/// Ends the process, from wherever it is noticed that it must.
+/// Ends the work of the orchestrator, from wherever it is noticed that it must.
 #[derive(Debug, Clone)]
 pub struct FatalSender(pub mpsc::UnboundedSender<Fatal>);
 

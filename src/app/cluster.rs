@@ -25,11 +25,25 @@ pub(super) fn identity(config: &Config, bound: SocketAddr) -> Identity {
                 .clone()
                 .unwrap_or_else(|| format!("{}:{configured_port}", host_name())),
         ),
-        run: RunId::new(fastrand::i64(1..1 << 53)),
+        run: drawn_run(),
         secret: drawn_secret(),
         public_url: public_url.unwrap_or_else(|| format!("{}://{address}", scheme(config))),
         address,
     }
+}
+
+/// The same process under another run: to the others it is what a restarted process is. Nothing is looked up again,
+/// because that may take long, and the process goes on meanwhile.
+pub(super) fn under_another_run(me: &Identity) -> Identity {
+    Identity {
+        run: drawn_run(),
+        secret: drawn_secret(),
+        ..me.clone()
+    }
+}
+
+fn drawn_run() -> RunId {
+    RunId::new(fastrand::i64(1..1 << 53))
 }
 
 /// Returns the scheme of the addresses of this process.

@@ -27,7 +27,7 @@ use log::{info, warn};
 use tokio::time::timeout;
 
 use super::hearing::Hearing;
-use super::stop_limits::{COPY_AGAIN_LIMIT, FLUSH_LIMIT, FREEZE_LIMIT, NEXT_LEADER_LIMIT};
+use super::stop_limits::{BEATS_LIMIT, COPY_AGAIN_LIMIT, FLUSH_LIMIT, FREEZE_LIMIT};
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{MemberRow, Role, SavedFleet};
@@ -148,12 +148,15 @@ impl HandOver {
         true
     }
 
-    /// Saves the last heartbeats, ends the actors, and releases the term. Returns whether it is released.
-    pub(super) async fn release(&self, arbiters: [Arbiter; 3]) -> bool {
+    /// Saves the last heartbeats, ends the actors, and releases the term. Returns whether it is released; then the next
+    /// leader is reached, or was not within `follow`.
+    pub(super) async fn release(&self, arbiters: [Arbiter; 3], follow: Duration) -> bool {
         let view = self.orchestrator.cluster();
         view.change(|known| known.role = Role::Standby);
         self.gate.set(Phase::Standby);
         self.orchestrator.end_polls();
+        // Heartbeats that came before are answered by the actors, and saved with the others.
+        let _ = timeout(BEATS_LIMIT, self.gate.left_the_fleet()).await;
         let flushed = timeout(FLUSH_LIMIT, self.orchestrator.flush()).await;
         if flushed.is_err() {
             warn!("the last heartbeats could not be saved before the shutdown");
@@ -169,7 +172,7 @@ impl HandOver {
         }
         tokio::join!(
             self.link.released(),
-            self.orchestrator.see_next_leader(NEXT_LEADER_LIMIT)
+            self.orchestrator.see_next_leader(follow)
         );
         true
     }

@@ -7,7 +7,8 @@
 //! the leader hands over first (`app/handover.rs`); the deadlines stop, requests that
 //! were sent before are answered, then the port accepts no connection, requests in progress are
 //! finished, transactions in progress and the last heartbeats are saved. All of it ends within ten
-//! seconds, whatever hangs. `app/signals.rs` has the signals, `app/reloading/mod.rs` reads the settings again, `app/certificates.rs` looks at the files of TLS, `app/systemd.rs` tells systemd about it all, `app/hearing.rs` stops the deadlines
+//! seconds, whatever hangs. A leader that another one replaces ends in the same order, and the process goes on as a
+//! standby (`app/role.rs`). `app/signals.rs` has the signals, `app/reloading/mod.rs` reads the settings again, `app/certificates.rs` looks at the files of TLS, `app/systemd.rs` tells systemd about it all, `app/hearing.rs` stops the deadlines
 //! while no heartbeat can arrive.
 
 mod certificates;
@@ -21,6 +22,7 @@ mod neighbours;
 mod offline_key;
 mod port;
 mod reloading;
+mod role;
 mod serve;
 mod server;
 mod signals;
@@ -28,6 +30,7 @@ mod start_error;
 mod starting;
 mod stop_limits;
 mod systemd;
+mod tries;
 mod wiring;
 
 pub use migration::{MigrationDirection, migrate};

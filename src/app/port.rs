@@ -1,11 +1,43 @@
 //! The port that HTTP is served on.
+//!
+//! The process has it for as long as it is to be reached, whichever of its servers accepts: between two of them
+//! connections wait to be accepted. A refused connection would say to the other orchestrators that the process has ended.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use super::start_error::StartError;
 use crate::http;
 
-pub(super) fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+/// A port that is bound until it is dropped and no server listens on it any more.
+#[derive(Debug)]
+pub(super) struct Port {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Port {
+    /// Binds the port of the settings.
+    pub(super) fn bind(address: &str) -> Result<Self, StartError> {
+        let (listener, address) = listen(address)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Returns the address at which it listens.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns a listener for a server. All of them share the connections that wait.
+    pub(super) fn listener(&self) -> Result<TcpListener, StartError> {
+        let listener = self.listener.try_clone();
+        listener.map_err(|reason| StartError::System {
+            what: "serve HTTP",
+            reason,
+        })
+    }
+}
+
+fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartError> {
     let refuse = |error: std::io::Error| {
         let reason = match error.kind() {
             std::io::ErrorKind::AddrInUse => {

@@ -1,5 +1,10 @@
 //! A running orchestrator, and the order in which it stops.
+//!
+//! A stop ends the process, or only the work of its term: then the process goes on as a standby (`app/role.rs`).
+//! Both take the same steps. Afterwards nothing of the orchestrator is left: its actors have ended with their
+//! arbiters, the server with its threads, and the store with its connections.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +14,18 @@ use actix_web::dev::ServerHandle;
 use log::{error, warn};
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::handover::{self, HandOver};
 use super::hearing::Hearing;
 use super::keys::KeyWatch;
+use super::port::Port;
 use super::start_error::StartError;
 use super::starting::Starting;
 use super::stop_limits::{
-    ANSWER_LIMIT, COPY_LIMIT, FINISH_LIMIT, FLUSH_LIMIT, LAST_CALL, LAST_STEPS, ORDERED_COPY_LIMIT,
-    STOP_LIMIT, WRITE_GRACE,
+    ANSWER_LIMIT, COPY_LIMIT, FINISH_LIMIT, FLUSH_LIMIT, LAST_CALL, LAST_STEPS,
+    LEADER_BEFORE_STANDBY_LIMIT, NEXT_LEADER_LIMIT, ORDERED_COPY_LIMIT, STOP_LIMIT, WRITE_GRACE,
 };
 use super::wiring::{http_settings, sender_settings, system_settings};
 use crate::actors::fatal::Fatal;
@@ -27,6 +34,7 @@ use crate::actors::start::{Loaded, Placement, start};
 use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::leadership::Role;
 use crate::http::{AppState, Gate, Phase, Readiness};
 use crate::outbound::HttpSender;
 use crate::store::StoreError;
@@ -45,9 +53,12 @@ pub struct Server {
     fatalities: UnboundedReceiver<Fatal>,
     /// Why it cannot go on, once it cannot.
     fatal: Option<Fatal>,
+    /// What went wrong during the stop.
+    fault: Option<Fatal>,
     clock: Clock,
     arbiters: [Arbiter; 3],
     watching: KeyWatch,
+    accompanying: JoinHandle<()>,
 }
 
 impl Server {
@@ -57,7 +68,9 @@ impl Server {
     ///
     /// Returns why it could not serve.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        let starting = Starting::bind(config)?;
+        let port = Port::bind(config.server.bind_address.as_str())?;
+        let starting = Starting::at(&port, config)?;
+        drop(port);
         let loaded = starting.load(config).await?;
         Ok(Self::of(starting, loaded, config))
     }
@@ -73,6 +86,7 @@ impl Server {
             view,
             keyring,
             watching,
+            accompanying,
         } = starting;
         let arbiters = [Arbiter::new(), Arbiter::new(), Arbiter::new()];
         let placement = Placement::Apart {
@@ -108,9 +122,11 @@ impl Server {
             serving,
             fatalities,
             fatal: None,
+            fault: None,
             clock,
             arbiters,
             watching,
+            accompanying,
         }
     }
 
@@ -145,10 +161,44 @@ impl Server {
     /// # Errors
     ///
     /// Returns an error if acknowledged changes are not complete in the database.
-    pub async fn stop(mut self) -> Result<(), StartError> {
+    pub async fn stop(self) -> Result<(), StartError> {
+        self.end(None, pending()).await
+    }
+
+    /// Ends the work of a term that another orchestrator has, or gets: all steps of a stop. `paused` hears when no
+    /// connection is accepted any more; those that come wait for another server on the port. After `hurried` an order to
+    /// step down waits for its successor no longer than a signal does.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the process cannot go on: something of the orchestrator may be left, or an actor has failed.
+    pub(super) async fn leave(
+        self,
+        paused: oneshot::Sender<()>,
+        hurried: impl Future<Output = ()>,
+    ) -> Result<(), StartError> {
+        if !self.fatal.as_ref().is_some_and(Fatal::is_hand_over) {
+            // The leader is another one already.
+            let view = self.orchestrator.cluster();
+            view.change(|known| known.role = Role::Standby);
+            self.gate.set(Phase::Standby);
+            if view.other_leader().is_some() {
+                // Then no request is refused that waits for it.
+                let _ = tokio::time::timeout(NEXT_LEADER_LIMIT, view.reaches_a_leader()).await;
+            }
+        }
+        self.end(Some(paused), hurried).await
+    }
+
+    async fn end(
+        mut self,
+        paused: Option<oneshot::Sender<()>>,
+        hurried: impl Future<Output = ()>,
+    ) -> Result<(), StartError> {
+        let goes_on = paused.is_some();
         let began = self.clock.since_made();
         self.readiness.set(false);
-        let mut hand_over = self.prepared_hand_over().await;
+        let mut hand_over = self.prepared_hand_over(hurried).await;
         self.watching.end();
         if let Some(under_way) = &mut hand_over
             && !under_way.freeze(&self.hearing).await
@@ -164,19 +214,32 @@ impl Server {
         self.hearing.end();
         let parts = Parts {
             orchestrator: self.orchestrator,
-            gate: self.gate,
+            gate: self.gate.clone(),
             http: self.http,
             arbiters: self.arbiters,
+            paused,
         };
         let stop = parts.stop_in_order(hand_over, limit);
-        match tokio::time::timeout(limit, stop).await {
+        let stopped = match tokio::time::timeout(limit, stop).await {
             Ok(closed) => closed.map_err(StartError::Store),
             Err(_) => Err(StartError::NotClosed),
+        };
+        self.accompanying.abort();
+        // Whatever still has the gate has nothing of the orchestrator.
+        self.gate.set(Phase::Standby);
+        while let Ok(fatal) = self.fatalities.try_recv() {
+            self.fault = self
+                .fault
+                .or(Some(fatal).filter(|fatal| !fatal.another_leads()));
+        }
+        match self.fault {
+            Some(fault) if goes_on => stopped.and(Err(fault.into())),
+            Some(_) | None => stopped,
         }
     }
 
     /// Has a standby prepare to take over, unless this process ends because it cannot go on.
-    async fn prepared_hand_over(&mut self) -> Option<HandOver> {
+    async fn prepared_hand_over(&mut self, hurried: impl Future<Output = ()>) -> Option<HandOver> {
         let limit = match &self.fatal {
             None => COPY_LIMIT,
             Some(Fatal::SteppedDown(_)) => ORDERED_COPY_LIMIT,
@@ -187,16 +250,25 @@ impl Server {
         let preparing = HandOver::prepare(&self.orchestrator, &self.gate, limit);
         let fatalities = &mut self.fatalities;
         let failed = async {
-            // A second order to step down changes nothing.
-            while fatalities
-                .recv()
-                .await
-                .is_some_and(|fatal| fatal.is_hand_over())
-            {}
+            loop {
+                match fatalities.recv().await {
+                    // A second order to step down changes nothing.
+                    Some(fatal) if fatal.is_hand_over() => {}
+                    fatal => return fatal,
+                }
+            }
+        };
+        let hurried = async {
+            hurried.await;
+            tokio::time::sleep(COPY_LIMIT).await;
         };
         tokio::select! {
             prepared = preparing => prepared,
-            () = failed => None,
+            fatal = failed => {
+                self.fault = fatal.filter(|fatal| !fatal.another_leads());
+                None
+            }
+            () = hurried => None,
         }
     }
 }
@@ -207,6 +279,8 @@ struct Parts {
     gate: Gate,
     http: ServerHandle,
     arbiters: [Arbiter; 3],
+    /// Hears when no connection is accepted any more.
+    paused: Option<oneshot::Sender<()>>,
 }
 
 impl Parts {
@@ -220,17 +294,24 @@ impl Parts {
             gate,
             http,
             arbiters,
+            paused,
         } = self;
         if let Some(hand_over) = hand_over {
-            hand_over.release(arbiters).await;
-            finish(&gate, &http, ANSWER_LIMIT.min(limit / 2)).await;
+            let follow = if paused.is_some() {
+                LEADER_BEFORE_STANDBY_LIMIT
+            } else {
+                NEXT_LEADER_LIMIT
+            };
+            hand_over.release(arbiters, follow).await;
+            orchestrator.stop_renewing();
+            finish(&gate, &http, ANSWER_LIMIT.min(limit / 2), paused).await;
             http.stop(false).await;
             return orchestrator.close_store().await;
         }
         gate.close();
         orchestrator.end_polls();
         let rest = async {
-            finish(&gate, &http, ANSWER_LIMIT).await;
+            finish(&gate, &http, ANSWER_LIMIT, paused).await;
             orchestrator.drain().await;
         };
         let most = FINISH_LIMIT.min(limit.saturating_sub(LAST_STEPS));
@@ -247,15 +328,27 @@ impl Parts {
         if flushed.is_ok() {
             orchestrator.release_leadership(None).await;
         }
+        orchestrator.stop_renewing();
         orchestrator.close_store().await
     }
 }
 
 /// Answers the requests in progress and those that were sent before, and no later ones.
-async fn finish(gate: &Gate, http: &ServerHandle, limit: Duration) {
+async fn finish(
+    gate: &Gate,
+    http: &ServerHandle,
+    limit: Duration,
+    paused: Option<oneshot::Sender<()>>,
+) {
     gate.close();
     tokio::time::sleep(LAST_CALL).await;
     http.pause().await;
+    if let Some(paused) = paused {
+        // A process that ends meanwhile begins no other server.
+        let _ = paused.send(());
+        // A connection that was accepted at the last moment still brings its request.
+        tokio::time::sleep(LAST_CALL).await;
+    }
     if tokio::time::timeout(limit, gate.idle()).await.is_err() {
         warn!("some requests could not be answered before the shutdown");
     }

@@ -60,10 +60,7 @@ pub enum StartError {
 
 impl StartError {
     /// Whether the process ended because another orchestrator leads: started again, it is a standby.
-    pub fn is_deposed(&self) -> bool {
-        matches!(
-            self,
-            Self::Fatal(Fatal::Deposed | Fatal::SteppedDown(_) | Fatal::LessFit(_))
-        )
+    pub const fn is_deposed(&self) -> bool {
+        matches!(self, Self::Fatal(fatal) if fatal.another_leads())
     }
 }

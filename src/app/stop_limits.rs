@@ -15,8 +15,14 @@ pub(super) const FREEZE_LIMIT: Duration = Duration::from_secs(1);
 /// How long the successor may read the fleet once no order is taken any more.
 pub(super) const COPY_AGAIN_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long heartbeats that came before a leader stands by may take: as long as they wait for a proof, and a little.
+pub(super) const BEATS_LIMIT: Duration = Duration::from_millis(300);
+
 /// How long a leader that has released its term waits for the next one, to have it answer the requests that wait.
 pub(super) const NEXT_LEADER_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// The same, of a process that goes on as a standby: as long as a request waits for a leader at the most.
+pub(super) const LEADER_BEFORE_STANDBY_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long connections and requests are still accepted at the shutdown, so that requests sent
 /// before it are answered.

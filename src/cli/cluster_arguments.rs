@@ -25,7 +25,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             asking("step-down")
-                .about("Orders the leader to hand over to a standby that is ready, and to end")
+                .about("Orders the leader to hand over to a standby that is ready, and to stand by itself")
                 .arg(
                     Arg::new("to")
                         .long("to")

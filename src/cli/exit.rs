@@ -73,7 +73,8 @@ impl Exit {
                 "`consistency`: not everything could be checked; `status --exit-code`: no answer",
             ],
             Self::Deposed => [
-                "another orchestrator has taken over, or takes over as ordered; start it again and it is a standby",
+                "another orchestrator has taken over, or takes over as ordered, and this one could not go on \
+                 as a standby; the line before says why. Started again, it is a standby",
                 "",
                 "",
             ],

@@ -93,9 +93,21 @@ impl Clock {
         Self::of(RealMachine, grace)
     }
 
+    /// The same, for a process that begins anew without another start: running time and the timeline begin now, and
+    /// [`Clock::since_made`] goes on from the clock before.
+    pub fn real_after(before: &Self, grace: Duration) -> Self {
+        let (_, wall, now) = RealMachine.moment();
+        let hands = Hands::starting_at(now, wall, grace);
+        Self::made_at(before.parts.made, RealMachine, hands)
+    }
+
     fn of(source: impl Source + 'static, grace: Duration) -> Self {
         let (_, wall, made) = source.moment();
         let hands = Hands::starting_at(made, wall, grace);
+        Self::made_at(made, source, hands)
+    }
+
+    fn made_at(made: Duration, source: impl Source + 'static, hands: Hands) -> Self {
         Self {
             parts: Arc::new(Parts {
                 source: Box::new(source),
@@ -231,5 +243,18 @@ mod tests {
         assert!(first >= ONE_DAY && first < ONE_DAY + Duration::from_secs(60));
         assert!(clock.now() >= first);
         assert!(clock.wall() > WallTime::from_micros(1_700_000_000_000_000));
+    }
+
+    #[test]
+    fn steady_time_goes_on_where_running_time_begins_anew() {
+        let before = Clock::real(Duration::from_secs(1));
+        before.stop_listening();
+        let steady = before.since_made();
+        let after = Clock::real_after(&before, Duration::from_secs(1));
+        assert!(after.since_made() >= steady);
+        assert!(after.since_made() <= before.since_made());
+        let running = after.now();
+        assert!(running >= ONE_DAY && running < ONE_DAY + Duration::from_secs(60));
+        assert!(after.now() >= running);
     }
 }

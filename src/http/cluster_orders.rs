@@ -77,7 +77,7 @@ pub(super) struct StepDownAnswer {
     message: String,
 }
 
-/// `POST /cluster/step-down`: the leader hands its term over and ends.
+/// `POST /cluster/step-down`: the leader hands its term over and goes on as a standby.
 pub(super) async fn step_down(
     state: Data<AppState>,
     view: Data<ClusterView>,

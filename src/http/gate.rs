@@ -10,7 +10,8 @@
 //! itself once it serves. Never 404 while there is no fleet: workers stop all their streams when an answer says
 //! that they are unknown. A request that another orchestrator carries is never carried again: a receiver that
 //! does not lead answers 503. A handler finds an [`AppState`] because requests reach it only in the phase
-//! `serving`. The phase is replaced as a whole, so a server may go back and forth.
+//! `serving`. The phase is replaced as a whole. A gate goes from starting or standby to serving, and at most once from
+//! there to standby, before it closes: a process that goes on as a standby has a new gate (`app/role.rs`).
 //!
 //! The gate counts the requests that are under way. Once it closes, each answer ends its
 //! connection, and a body that has not arrived has [`BODY_GRACE`] to do so: a client that stopped
@@ -126,6 +127,9 @@ struct Shared {
     forwarder: Arc<Forwarder>,
     under_way: AtomicUsize,
     idle: Notify,
+    /// How many calls that are no reads the fleet answers here.
+    at_the_fleet: AtomicUsize,
+    none_at_the_fleet: Notify,
 }
 
 impl fmt::Debug for Gate {
@@ -197,8 +201,15 @@ impl Gate {
                 forwarder,
                 under_way: AtomicUsize::new(0),
                 idle: Notify::new(),
+                at_the_fleet: AtomicUsize::new(0),
+                none_at_the_fleet: Notify::new(),
             }),
         }
+    }
+
+    /// Notes that this process led until now: what another orchestrator carries here waits for the next leader.
+    pub fn has_led(&self) {
+        self.shared.forwarder.has_led();
     }
 
     /// Returns what callers are recognized by.
@@ -296,6 +307,25 @@ impl Gate {
         }
     }
 
+    /// Returns once the fleet answers no more heartbeats and other calls here. More may come unless the phase is another
+    /// one by now. Reads are not waited for, because they may take long.
+    pub async fn left_the_fleet(&self) {
+        loop {
+            let mut left = std::pin::pin!(self.shared.none_at_the_fleet.notified());
+            left.as_mut().enable();
+            if self.shared.at_the_fleet.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Counts a call for which the fleet is about to be asked, before the phase is read.
+    pub(super) fn approach_the_fleet(&self) -> AtTheFleet {
+        self.shared.at_the_fleet.fetch_add(1, Ordering::SeqCst);
+        AtTheFleet(self.clone())
+    }
+
     /// Counts a request that is under way.
     pub(super) fn enter(&self) -> UnderWay {
         self.shared.under_way.fetch_add(1, Ordering::SeqCst);
@@ -323,6 +353,18 @@ impl Drop for UnderWay {
         let shared = &self.0.shared;
         if shared.under_way.fetch_sub(1, Ordering::SeqCst) == 1 {
             shared.idle.notify_waiters();
+        }
+    }
+}
+
+/// A call that the fleet answers until this is dropped.
+pub(super) struct AtTheFleet(Gate);
+
+impl Drop for AtTheFleet {
+    fn drop(&mut self) {
+        let shared = &self.0.shared;
+        if shared.at_the_fleet.fetch_sub(1, Ordering::SeqCst) == 1 {
+            shared.none_at_the_fleet.notify_waiters();
         }
     }
 }

@@ -29,7 +29,7 @@ struct Answered {
     is_proven: bool,
 }
 
-/// Accompanies the leader as long as the process lives.
+/// Accompanies the leader until it is dropped.
 pub async fn accompany(gate: Gate) {
     let client = MemberClient::new(gate.tls(), gate.cluster());
     let forwarder = gate.forwarder().clone();

@@ -53,10 +53,14 @@ pub(super) async fn through_the_gate(
     if is_order(&request) {
         forwarder.thawed().await;
     }
-    let phase = gate.phase();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    // A leader that stands by waits for the calls that found the fleet.
+    let mut at_the_fleet = (!is_read).then(|| gate.approach_the_fleet());
+    let mut phase = gate.phase();
     let is_own =
         is_own_page(request.path()) || (!forwarder.carries() && is_about_caller(request.path()));
     if !matches!(phase, Phase::Serving(_)) && !is_own {
+        drop(at_the_fleet.take());
         let answer = match (&carriage, phase) {
             (Some(carriage), _)
                 if carriage.is_handed_on && handing_over::is_notice(request.path()) =>
@@ -93,10 +97,12 @@ pub(super) async fn through_the_gate(
         if let Some(answer) = answer {
             return Ok(finish(request.into_response(answer), &gate, under_way));
         }
+        at_the_fleet = (!is_read).then(|| gate.approach_the_fleet());
+        phase = gate.phase();
     }
     let mut data = Extensions::new();
     data.insert(Data::new(gate.cluster().clone()));
-    if let Phase::Serving(state) = gate.phase() {
+    if let Phase::Serving(state) = phase {
         if let Some(carriage) = carriage {
             if let Some(answer) = refusal(&gate, &carriage, &request) {
                 return Ok(finish(request.into_response(answer), &gate, under_way));
@@ -113,7 +119,9 @@ pub(super) async fn through_the_gate(
         data.insert(Data::new(state));
     }
     request.add_data_container(Rc::new(data));
-    let mut answer = next.call(request).await?;
+    let answer = next.call(request).await;
+    drop(at_the_fleet);
+    let mut answer = answer?;
     if was_cut.get() {
         answer = answer.into_response(Problem::shutting_down().error_response());
     }

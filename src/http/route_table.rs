@@ -240,7 +240,7 @@ static ROUTES: &[Route] = routes![
     Current Own Administer POST "/cluster/take-over" [Read] cluster_orders::take_over,
         "Orders a standby to take over; `reason`, which must be given.";
     Current Ordered Administer POST "/cluster/step-down" [None] cluster_orders::step_down,
-        "Orders the leader to hand over to another orchestrator (`to`, or the best one) and to end; needs a reason, and one that is ready.";
+        "Orders the leader to hand over to another orchestrator (`to`, or the best one) and to go on as a standby; needs a reason, and one that is ready.";
     Current Ordered Administer DELETE "/cluster/members/{node}" [None] cluster_orders::forget,
         "Forgets an orchestrator that is away.";
     Current Own View GET "/settings" [None] shown_settings::settings,

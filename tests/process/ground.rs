@@ -2,12 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 use crate::patience::until;
 use crate::support::postgres::{Database, Server};
-use crate::support::process::{Orchestrator, launch};
+use crate::support::process::{Orchestrator, launch, post};
 use crate::support::proxy::Proxy;
 
 /// A database on a server of its own, and a folder for the processes.
@@ -84,4 +89,52 @@ pub(crate) fn wait_for_admission(leader: &Orchestrator, standbys: usize) {
         let admitted = members.iter().filter(|member| member["admitted"] == true);
         (admitted.count() == standbys).then_some(())
     });
+}
+
+/// Waits until the leader shows that standby as ready to take over.
+pub(crate) fn wait_until_ready(leader: &Orchestrator, node: &str) {
+    until("the standby is ready", || {
+        let (_, cluster) = leader.try_get("/cluster")?;
+        let members = cluster["members"].as_array()?;
+        let member = members.iter().find(|member| member["node"] == node)?;
+        (member["state"] == "ready").then_some(())
+    });
+}
+
+/// A caller that sends a request again and again.
+pub(crate) struct Calling {
+    is_over: Arc<AtomicBool>,
+    task: thread::JoinHandle<Vec<String>>,
+}
+
+impl Calling {
+    pub(crate) fn begin(
+        process: &Orchestrator,
+        path: &'static str,
+        body: impl Fn(u64) -> Value + Send + 'static,
+    ) -> Self {
+        let (agent, address) = process.client();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = is_over.clone();
+        let task = thread::spawn(move || {
+            let mut bad = Vec::new();
+            let mut count = 0;
+            while !ends.load(Ordering::Relaxed) {
+                count += 1;
+                match post(&agent, &address, path, &body(count)) {
+                    Some((200, _)) => {}
+                    answer => bad.push(format!("{count}: {answer:?}")),
+                }
+                thread::park_timeout(Duration::from_millis(20));
+            }
+            bad
+        });
+        Self { is_over, task }
+    }
+
+    /// Returns the answers that were not 200.
+    pub(crate) fn end(self) -> Vec<String> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.task.join().unwrap()
+    }
 }

@@ -24,6 +24,7 @@ mod proxied;
 mod proxied_tls;
 mod reload;
 mod restart;
+mod role;
 mod several_urls;
 mod stall;
 #[path = "../support/mod.rs"]

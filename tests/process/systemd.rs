@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
+use crate::ground::wait_until_ready;
 use crate::support::postgres::Server;
 use crate::support::process::{Orchestrator, launch, start};
 
@@ -158,6 +160,51 @@ fn a_standby_is_ready() {
     let heard = manager.wait_for("STATUS=Leads");
     assert!(!heard.contains(&"READY=1".to_owned()), "{heard:?}");
     stop(standby);
+}
+
+#[test]
+fn a_leader_that_becomes_a_standby_is_one_service_all_the_while() {
+    let server = Server::start(&[], "");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let database = runtime.block_on(server.database());
+    let url = database.url().to_owned();
+    let (folder, manager) = (tempdir().unwrap(), Manager::new());
+    let socket = manager.path();
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("CLUSTER_NODE", "n1"),
+        ("NOTIFY_SOCKET", &socket),
+        // A look each 20 ms, so that none of the states is missed.
+        ("WATCHDOG_USEC", "60000"),
+    ];
+    let mut leader = start(manager.folder(), &settings);
+    manager.wait_for("STATUS=Leads");
+    let next = launch(
+        folder.path(),
+        &[("DATABASE_URL", &url), ("CLUSTER_NODE", "n2")],
+    );
+    wait_until_ready(&leader, "n2");
+    let order = json!({"reason": "an exercise"});
+    assert_eq!(leader.post("/cluster/step-down", &order).0, 200);
+    let mut heard = manager.wait_for("STATUS=Hands over");
+    heard.extend(manager.wait_for("STATUS=Standby: n2 leads"));
+    leader.wait_until_it_stands_by();
+    heard.extend(manager.wait_for("WATCHDOG=1"));
+    for line in ["READY=1", "STOPPING=1"] {
+        assert!(!heard.contains(&line.to_owned()), "{heard:?}");
+    }
+    let silent = "STATUS=The actor that decides about the fleet does not answer";
+    assert!(!heard.contains(&silent.to_owned()), "{heard:?}");
+    // It leads again, and stops as any service does.
+    stop(next);
+    let mut heard = manager.wait_for("STATUS=Leads");
+    leader.signal(Signal::TERM);
+    heard.extend(manager.wait_for("STATUS=Stopping"));
+    assert!(!heard.contains(&"READY=1".to_owned()), "{heard:?}");
+    assert_eq!(leader.wait().status.code(), Some(0));
 }
 
 #[test]

@@ -179,6 +179,18 @@ impl Orchestrator {
         self.child.id()
     }
 
+    /// Whether it runs, as the process that was started.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until it goes on as a standby, in the process that was started.
+    pub fn wait_until_it_stands_by(&mut self) -> String {
+        let line = self.wait_for_line("this process goes on as a standby");
+        assert!(self.runs(), "{}", self.seen.join("\n"));
+        line
+    }
+
     /// Reads its standard error no longer: the pipe is closed at the next line.
     pub fn stop_reading(&mut self) {
         let (_, nothing) = mpsc::channel();
@@ -205,10 +217,16 @@ impl Orchestrator {
         kill_process(pid, signal).expect("the process is there");
     }
 
-    /// Waits for its end.
-    pub fn wait(mut self) -> Ended {
+    /// Waits for its end, and reads all it wrote.
+    pub fn wait_for_its_end(&mut self) -> ExitStatus {
         let status = self.child.wait().expect("it can be waited for");
         self.read_to_the_end();
+        status
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Ended {
+        let status = self.wait_for_its_end();
         Ended {
             status,
             log: self.seen.join("\n"),

@@ -384,7 +384,6 @@ impl FleetActor {
     }
 
     pub(super) fn end(&mut self, error: &StoreError) {
-        error!(error:%; "{error}");
         let fatal = if error.went_back() {
             Fatal::WentBack
         } else if matches!(error, StoreError::Deposed { .. }) {
@@ -392,6 +391,12 @@ impl FleetActor {
         } else {
             Fatal::PartedWays
         };
+        // If the process ends for it, the end has an error of its own.
+        if fatal.another_leads() {
+            warn!(error:%; "{error}");
+        } else {
+            error!(error:%; "{error}");
+        }
         self.state = State::Ended;
         self.queue.clear(&Refusal::ShuttingDown);
         self.retry_singly.clear(&Refusal::ShuttingDown);

@@ -19,7 +19,8 @@
 //!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
 //! shrink and answers are withheld, unless each orchestrator that may take over confirms that this one
-//! leads (`failsafe`, `confirming`); one that finds another term ends the process. One that finds a promoted
+//! leads (`failsafe`, `confirming`); one that finds another term ends the work as the leader, and the process goes on as a
+//! standby, with what `succeeding` keeps. One that finds a promoted
 //! database proves nothing, and leads to a new term there (`promoted`).
 
 mod ahead;
@@ -38,6 +39,7 @@ mod promoted;
 mod prover;
 mod reach;
 mod renewals;
+mod succeeding;
 mod surroundings;
 mod view;
 mod witnesses;

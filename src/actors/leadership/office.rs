@@ -230,7 +230,7 @@ impl Seat {
     /// Releases the term to the successor that was ordered, or to `heir`, or to any orchestrator, so that a standby takes
     /// over at once instead of waiting for a renewal that does not come. Returns whether the row is released.
     pub(in crate::actors) async fn release(&self, heir: Option<&NodeName>) -> bool {
-        self.renewing.abort();
+        self.stop_renewing();
         let (chosen, cause) = match self.orders.successor() {
             Some((node, cause)) => (Some(node), cause),
             None => (heir.cloned(), ReleaseCause::Ended),
@@ -248,6 +248,11 @@ impl Seat {
             Err(_) => warn!("the leadership could not be given up in time"),
         }
         false
+    }
+
+    /// Renews the term no longer. A renewal that is under way still comes to its end.
+    pub(in crate::actors) fn stop_renewing(&self) {
+        self.renewing.abort();
     }
 
     /// Returns once the row has another term; from then on the view shows it.

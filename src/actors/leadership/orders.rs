@@ -5,7 +5,7 @@
 //!                 │ one is ready                                  │ none is
 //!                 ▼                                               ▼
 //!               the process hands over (`app/handover.rs`),      refused, nothing changed
-//!               and exits as a deposed one does
+//!               and goes on as a standby (`app/role.rs`)
 //!
 //!   fitness:    another one hears much more (domain/leadership/fitness) ──▶ the same, by the row alone
 //!

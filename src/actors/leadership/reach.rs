@@ -42,6 +42,16 @@ impl ClusterView {
         self.link().reaches(row.term, self.moment()).then_some(row)
     }
 
+    /// Returns once another process that leads is reached.
+    pub async fn reaches_a_leader(&self) {
+        let mut news = self.news();
+        while self.reached_leader().is_none() {
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// For how long the row of another process that holds it has not changed; none if no other one holds it.
     pub(super) fn row_unchanged_for(&self) -> Option<Duration> {
         let (row, since) = self.now().leader?;

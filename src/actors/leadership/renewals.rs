@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              proven                      other term
-//!   waits ───────────────▶ waits    renews ───────────▶ ends the process
+//!   waits ───────────────▶ waits    renews ───────────▶ ends the work of the leader
 //!     │ R is over, or an answer waits ▲ │
 //!     └──────────────▶ renews ────────┘ │ failed, or late
 //!                        ▲              ▼
@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::{debug, error, info};
+use log::{debug, error, info, warn};
 
 use tokio::sync::mpsc;
 
@@ -205,10 +205,13 @@ impl Renewals {
                     ours: term,
                     current: row.term,
                 };
-                error!(error:%, node = row.node.as_str(); "{error}");
+                let node = row.node.as_str();
                 let fatal = if error.went_back() {
+                    error!(error:%, node; "{error}");
                     Fatal::WentBack
                 } else {
+                    // If the process ends for it, the end has an error of its own.
+                    warn!(error:%, node; "{error}");
                     Fatal::Deposed
                 };
                 self.view.saw(row);

@@ -158,11 +158,11 @@ pub struct ClusterView {
     /// What this process tells a leader that does not reach the database.
     pub(super) record: Arc<RwLock<FailsafeRecord>>,
     /// The highest term and version that were seen. A promoted database may have lower ones.
-    highest: Arc<(AtomicI64, AtomicI64)>,
+    pub(super) highest: Arc<(AtomicI64, AtomicI64)>,
     /// The newest order to take over.
     order: Arc<watch::Sender<Option<TakeOverOrder>>>,
     /// When the database last answered, as the age of the clock in milliseconds plus 1; 0 for never.
-    database_heard: Arc<AtomicU64>,
+    pub(super) database_heard: Arc<AtomicU64>,
     /// Counts what changes where a request goes: another leader, or another phase of this process.
     news: Arc<watch::Sender<u64>>,
     /// What the leader says while it hands over.

@@ -260,7 +260,7 @@ impl Orchestrator {
         let _ = futures_util::future::join3(heartbeats, series, cursors).await;
     }
 
-    /// Begins to hand the leadership over, to this orchestrator or to the best one: the process ends.
+    /// Begins to hand the leadership over, to this orchestrator or to the best one. The process goes on as a standby.
     ///
     /// # Errors
     /// If none is ready, or no other process can have the database.
@@ -316,12 +316,24 @@ impl Orchestrator {
         }
     }
 
-    /// Waits until another orchestrator has taken the term that was released, for at most `limit`; from then on the view
-    /// names it.
-    pub async fn see_next_leader(&self, limit: Duration) {
+    /// Renews the term no longer, whether it was given up or not: nothing acts in its name afterwards.
+    pub fn stop_renewing(&self) {
         if let Some(seat) = &self.seat {
-            let _ = tokio::time::timeout(limit, seat.see_next_leader(&self.cluster)).await;
+            seat.stop_renewing();
         }
+    }
+
+    /// Waits until another orchestrator has taken the term that was released and is reached, for at most `limit`. The view
+    /// names it as soon as it has the term.
+    pub async fn see_next_leader(&self, limit: Duration) {
+        let Some(seat) = &self.seat else {
+            return;
+        };
+        let reached = async {
+            seat.see_next_leader(&self.cluster).await;
+            self.cluster.reaches_a_leader().await;
+        };
+        let _ = tokio::time::timeout(limit, reached).await;
     }
 
     /// Ends the work with the store; nothing can be saved or read afterwards.

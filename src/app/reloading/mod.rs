@@ -97,6 +97,11 @@ impl Reloading {
         self.system = Some(system);
     }
 
+    /// The running system ends. New values are kept for the next one.
+    pub(in crate::app) fn serve_no_more(&mut self) {
+        self.system = None;
+    }
+
     /// Begins to read the settings again.
     pub(in crate::app) fn begin(&mut self) {
         if self.under_way.is_some() {

@@ -9,6 +9,8 @@ pub(super) enum Seen {
     Starting(Awaited),
     /// Another orchestrator leads, perhaps one whose name is known.
     Standby(Option<String>),
+    /// It led, and ends that work: it becomes the standby of another orchestrator.
+    Leaving,
     Serving {
         term: i64,
         is_proven: bool,
@@ -33,6 +35,9 @@ impl Seen {
             Self::Starting(Awaited::Fleet) => "Starting: loads the fleet".to_owned(),
             Self::Standby(Some(leader)) => format!("Standby: {leader} leads"),
             Self::Standby(None) => "Standby: another orchestrator leads".to_owned(),
+            Self::Leaving => {
+                "Hands over: ends its work as the leader, and becomes a standby".to_owned()
+            }
             Self::Serving {
                 life: Life::Silent, ..
             } => "The actor that decides about the fleet does not answer".to_owned(),
@@ -53,7 +58,7 @@ impl Seen {
 
     fn is_alive(&self) -> bool {
         match self {
-            Self::Starting(_) | Self::Standby(_) => true,
+            Self::Starting(_) | Self::Standby(_) | Self::Leaving => true,
             Self::Serving { life, .. } => *life == Life::Proven,
         }
     }
@@ -153,6 +158,25 @@ mod tests {
             [State::Beat, status("Starting: loads the fleet")]
         );
         assert_eq!(announced.news(&serving(Life::Proven)).len(), 2);
+    }
+
+    #[test]
+    fn a_leader_that_becomes_a_standby_beats_on_and_is_ready_once() {
+        let mut announced = Announced::default();
+        announced.news(&serving(Life::Proven));
+        assert_eq!(
+            announced.news(&Seen::Leaving),
+            [
+                State::Beat,
+                status("Hands over: ends its work as the leader, and becomes a standby")
+            ]
+        );
+        assert_eq!(announced.news(&Seen::Leaving), [State::Beat]);
+        let standby = Seen::Standby(Some("n2".to_owned()));
+        assert_eq!(
+            announced.news(&standby),
+            [State::Beat, status("Standby: n2 leads")]
+        );
     }
 
     #[test]

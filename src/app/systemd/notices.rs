@@ -1,5 +1,7 @@
 //! The task that looks at the program and reports it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -10,6 +12,7 @@ use super::question::{Answer, PERIOD, Question};
 use super::reporter::{Reporter, deliver};
 use crate::actors::leadership::ClusterView;
 use crate::actors::orchestrator::Orchestrator;
+use crate::domain::leadership::RunId;
 use crate::http::{Gate, Phase, Starting};
 
 /// The shortest time between two looks.
@@ -26,6 +29,14 @@ pub(in crate::app) struct Notices(Option<Running>);
 struct Running {
     task: JoinHandle<()>,
     stop: oneshot::Sender<()>,
+    shown: Rc<RefCell<Option<Shown>>>,
+}
+
+/// The orchestrator that is looked at.
+#[derive(Debug, Clone)]
+struct Shown {
+    gate: Gate,
+    view: ClusterView,
 }
 
 impl Notices {
@@ -35,11 +46,12 @@ impl Notices {
             return Self(None);
         }
         let period = period(sd_notify::watchdog_enabled());
+        let shown = Rc::new(RefCell::new(Some(Shown { gate, view })));
         let mut observer = Observer {
-            gate,
-            view,
+            shown: shown.clone(),
             period,
             question: Question::default(),
+            asked: None,
         };
         let look = async move || observer.look().await;
         let (stop, stopped) = oneshot::channel();
@@ -47,12 +59,27 @@ impl Notices {
         Self(Some(Running {
             task: actix::spawn(reporter.run(period, look, stopped)),
             stop,
+            shown,
         }))
+    }
+
+    /// From now on the orchestrator is not looked at: it ends, and the process goes on as a standby.
+    pub(in crate::app) fn leaving(&self) {
+        if let Some(running) = &self.0 {
+            running.shown.take();
+        }
+    }
+
+    /// Looks at the standby that the process has become.
+    pub(in crate::app) fn follow(&self, gate: Gate, view: ClusterView) {
+        if let Some(running) = &self.0 {
+            running.shown.replace(Some(Shown { gate, view }));
+        }
     }
 
     /// Reports that the program stops. Returns after a second even if the manager takes no message.
     pub(in crate::app) async fn stopping(self) {
-        let Some(Running { task, stop }) = self.0 else {
+        let Some(Running { task, stop, .. }) = self.0 else {
             return;
         };
         // The task ends only by this, or by a panic that has its line.
@@ -77,21 +104,40 @@ fn period(watchdog: Option<Duration>) -> Duration {
 
 /// Looks at the program.
 struct Observer {
-    gate: Gate,
-    view: ClusterView,
+    /// None while the process changes from a leader to a standby.
+    shown: Rc<RefCell<Option<Shown>>>,
     period: Duration,
     question: Question,
+    /// The run whose actor is asked.
+    asked: Option<RunId>,
 }
 
 impl Observer {
     async fn look(&mut self) -> Seen {
-        match self.gate.phase() {
-            Phase::Starting(Starting { awaited, .. }) => Seen::Starting(awaited),
-            Phase::Standby => {
-                let leader = self.view.now().leader;
-                Seen::Standby(leader.map(|(row, _)| row.node.to_string()))
+        loop {
+            let shown = self.shown.borrow().clone();
+            let run = shown.as_ref().map(|shown| shown.view.me().run);
+            if self.asked != run {
+                // The question has a part of the orchestrator that has ended.
+                self.question = Question::default();
+                self.asked = run;
             }
-            Phase::Serving(state) => self.serving(state.orchestrator()).await,
+            let Some(Shown { gate, view }) = shown else {
+                return Seen::Leaving;
+            };
+            let seen = match gate.phase() {
+                Phase::Starting(Starting { awaited, .. }) => Seen::Starting(awaited),
+                Phase::Standby => {
+                    let leader = view.now().leader;
+                    Seen::Standby(leader.map(|(row, _)| row.node.to_string()))
+                }
+                Phase::Serving(state) => self.serving(state.orchestrator()).await,
+            };
+            // The actor may have ended while it was asked.
+            let shown = self.shown.borrow();
+            if shown.as_ref().map(|shown| shown.view.me().run) == run {
+                return seen;
+            }
         }
     }
 

@@ -82,9 +82,12 @@ pub(in crate::http) async fn hand_on(forwarder: &Forwarder, client: &MemberClien
     while let Some(leader) = forwarder.reached()
         && !forwarder.echoes().is_empty()
     {
-        let beats = forwarder.echoes().take(MOST_AT_ONCE);
+        let mut beats = OnTheirWay {
+            forwarder,
+            beats: forwarder.echoes().take(MOST_AT_ONCE),
+        };
         let now = forwarder.moment();
-        let lines: Vec<HandedOn> = beats.iter().map(|beat| line(beat, now)).collect();
+        let lines: Vec<HandedOn> = beats.beats.iter().map(|beat| line(beat, now)).collect();
         let body = serde_json::to_vec(&lines).unwrap_or_default();
         let headers = members_headers(forwarder.view(), leader.term, &leader.secret);
         let body = CarriedBody::whole(body.into());
@@ -97,11 +100,24 @@ pub(in crate::http) async fn hand_on(forwarder: &Forwarder, client: &MemberClien
             }
         };
         if !is_taken {
-            let mut kept = forwarder.echoes();
-            for beat in beats {
-                kept.keep(beat);
-            }
             return;
+        }
+        beats.beats.clear();
+    }
+}
+
+/// Heartbeats that are being handed on. Those that the leader has not taken are kept, also if nothing waits for its
+/// answer any more.
+struct OnTheirWay<'f> {
+    forwarder: &'f Forwarder,
+    beats: Vec<EchoedBeat>,
+}
+
+impl Drop for OnTheirWay<'_> {
+    fn drop(&mut self) {
+        let mut kept = self.forwarder.echoes();
+        for beat in self.beats.drain(..) {
+            kept.keep(beat);
         }
     }
 }

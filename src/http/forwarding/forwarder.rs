@@ -65,6 +65,11 @@ impl Forwarder {
         }
     }
 
+    /// Notes that this process led until now, and that another one leads.
+    pub(in crate::http) fn has_led(&self) {
+        self.has_handed_over.store(true, Ordering::Release);
+    }
+
     /// Notes that this leader is handing over: it takes no order any more, and answers everything else.
     pub(in crate::http) fn freeze(&self) {
         self.is_frozen.store(true, Ordering::Release);

@@ -156,6 +156,13 @@ impl Keyring {
         }))
     }
 
+    /// Begins with the keys that another ring has, until they are read again. It has no sessions.
+    #[must_use]
+    pub fn succeeding(self, before: &Self) -> Self {
+        *self.0.copy.write().unwrap_or_else(PoisonError::into_inner) = before.copy();
+        self
+    }
+
     fn copy(&self) -> Arc<KeyCopy> {
         let copy = self.0.copy.read();
         copy.unwrap_or_else(PoisonError::into_inner).clone()

@@ -55,6 +55,26 @@ async fn a_key_is_known_by_its_secret_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ring_that_follows_another_one_knows_its_keys_and_no_sessions() {
+    let (before, secret) = (ring(), new_secret());
+    before.replace(vec![key(1, Role::Worker, &secret)]);
+    let caller = before.check(&secret.expose()).unwrap();
+    let (session, _) = before.begin_session(&caller).unwrap();
+    let after = ring().succeeding(&before);
+    assert_eq!(after.check(&secret.expose()), Ok(caller));
+    assert_eq!(after.mark(), before.mark());
+    assert!(before.check_session(&session).is_ok());
+    assert_eq!(
+        after.check_session(&session),
+        Err(CredentialFault::NoSession)
+    );
+    // It is a ring of its own.
+    after.replace(Vec::new());
+    assert!(before.check(&secret.expose()).is_ok());
+    assert_eq!(after.check(&secret.expose()), Err(CredentialFault::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_that_is_over_is_told_so_only_to_its_holder() {
     let (ring, expired, revoked) = (ring(), new_secret(), new_secret());
     let mut keys = vec![
