@@ -25,6 +25,7 @@ use super::label;
 use super::leading::{self, Claimed};
 use super::own_runtime::OwnRuntime;
 use super::replication;
+use super::sqlstate::LastCodes;
 use super::witnesses;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
@@ -124,8 +125,12 @@ impl PostgresLeadership {
             let work = async {
                 let mut slot = link.connection.lock().await;
                 let mut connection = link.connected(slot.take()).await?;
+                let last = LastCodes::of(&mut connection);
                 is_sent.store(true, Ordering::Relaxed);
                 let value = body(&mut connection).await?;
+                if access == Access::Write {
+                    last.check_commit()?;
+                }
                 *slot = Some(connection);
                 Ok(value)
             };
@@ -193,9 +198,11 @@ impl Link {
                 }
                 self.bounded(leading::admit(c, &succession, &claim.node))
                     .await?;
+                let last = LastCodes::of(c);
                 // Whatever goes wrong with a COMMIT, it may have been carried out.
                 let committed = self.execute(c, "COMMIT").await;
                 committed.map_err(|error| StoreError::InDoubt(error.to_string()))?;
+                last.check_commit()?;
                 *slot = Some(connection);
                 return Ok(TakeOver::Won(taken));
             }
@@ -247,7 +254,8 @@ impl Link {
     }
 
     /// Finds out what became of a take-over in doubt. It holds the row until it ends, so a process that
-    /// can lock the row sees what it left.
+    /// can lock the row sees what it left. To lock the row is a write, so its COMMIT waits for a synchronous
+    /// standby, which then has the take-over too.
     async fn settle(
         &self,
         slot: &mut Option<AsyncPgConnection>,
@@ -256,7 +264,9 @@ impl Link {
     ) -> Result<TakeOver, StoreError> {
         let found = async {
             let mut connection = self.bounded(self.connected(None)).await?;
+            let last = LastCodes::of(&mut connection);
             let look = self.bounded(leading::look_alone(&mut connection)).await?;
+            last.check_commit()?;
             *slot = Some(connection);
             Ok::<_, StoreError>(look.row)
         };

@@ -232,23 +232,23 @@ pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), Stor
     Ok(())
 }
 
-/// One statement if the term holds, so that its answer is a proof.
+/// One statement if the term holds, so that its answer is a proof. The whole answer is read: its row comes before its
+/// COMMIT.
 pub(super) async fn renew(
     c: &mut Connection,
     term: Term,
     run: RunId,
 ) -> Result<Renewal, StoreError> {
-    let found: Option<RenewalFound> = diesel::sql_query(format!(
+    let found: Vec<RenewalFound> = diesel::sql_query(format!(
         "UPDATE leadership SET beat = beat + 1 \
          WHERE id = 1 AND term = $1 AND run = $2 AND state = 'held' \
          RETURNING (SELECT version FROM fleet_state WHERE id = 1) AS version, {ORIGIN}"
     ))
     .bind::<BigInt, _>(term.get())
     .bind::<BigInt, _>(run.get())
-    .get_result(c)
-    .await
-    .optional()?;
-    match found {
+    .load(c)
+    .await?;
+    match found.into_iter().next() {
         Some(found) => Ok(found.into()),
         None => Ok(Renewal::Deposed(look(c).await?.ok_or_else(lost)?.row)),
     }
