@@ -161,13 +161,29 @@ pub(super) async fn move_term(
     })
 }
 
-/// Lets no version of an instance name two sets: the history that was lost may have counted further.
-pub(super) async fn jump_versions(c: &mut Connection) -> Result<(), StoreError> {
+/// Lets no version of an instance name two sets, and gives each assignment a new epoch: the history that was lost may
+/// have counted further, and may have given a stream to another instance and back. Returns the counter of epochs.
+pub(super) async fn renumber(c: &mut Connection, counter: Epoch) -> Result<Epoch, StoreError> {
     diesel::sql_query("UPDATE instances SET assignment_version = assignment_version + $1")
         .bind::<BigInt, _>(VERSION_JUMP)
         .execute(c)
         .await?;
-    Ok(())
+    let renewed = diesel::sql_query(
+        "UPDATE placements SET epoch = $1 + renewed.place \
+         FROM (SELECT stream_id, ROW_NUMBER() OVER (ORDER BY stream_id) AS place FROM placements \
+             WHERE epoch IS NOT NULL) AS renewed \
+         WHERE placements.stream_id = renewed.stream_id",
+    )
+    .bind::<BigInt, _>(counter.get())
+    .execute(c)
+    .await?;
+    let renewed = i64::try_from(renewed).unwrap_or(i64::MAX);
+    let counter = Epoch::new(counter.get().saturating_add(renewed));
+    diesel::update(fleet_state::table.find(1))
+        .set(fleet_state::epoch.eq(counter.get()))
+        .execute(c)
+        .await?;
+    Ok(counter)
 }
 
 /// One statement if the term holds.

@@ -74,7 +74,7 @@ pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_P
 pub use loss::{StartFreeze, VERSION_JUMP};
 pub use member::{MemberRow, Reach, SchemaVersion};
 pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
-pub use promotion::{MembersWord, Promotion};
+pub use promotion::{MemberAnswer, MembersWord, Promotion};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
 pub use recent::RecentChanges;
 pub use replication::{REPLICATION_LOOK, Replication, ReplicationConcern};

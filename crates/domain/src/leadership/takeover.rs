@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use super::ahead::FleetMoment;
 use super::row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
 use crate::ids::{Epoch, Term, Version};
 use crate::time::WallTime;
@@ -66,15 +67,15 @@ pub enum ClaimRight {
 }
 
 /// What a claimant says of the changes that a promoted database may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LeadersWord {
     /// It cannot know: it did not lead until now.
     #[default]
     Nothing,
-    /// It led until now, and nothing was lost behind this version.
-    Intact(Version),
-    /// It led until now, and writes again what was lost behind this version.
-    Restores(Version),
+    /// It led until now, and nothing was lost behind this moment of the promoted database.
+    Intact(FleetMoment),
+    /// It led until now, and writes again what was lost behind this moment.
+    Restores(FleetMoment),
 }
 
 /// An orchestrator claims the term that comes after the one it saw.
@@ -189,17 +190,32 @@ impl Succession {
     /// removes it.
     pub fn after_loss(&self, claim: &Claim, found: Version) -> Option<Version> {
         let marked = self.before.after_loss;
-        let is_whole = claim.word == LeadersWord::Intact(found);
+        let is_whole = claim.word == LeadersWord::Intact(self.moment(found));
         if is_whole || !self.is_promoted() {
             return marked;
         }
         Some(marked.unwrap_or_default().max(claim.known))
     }
 
-    /// Whether this very take-over finds that something may have been lost for good.
+    /// Whether something may have been lost for good, so that the versions of the instances have to move.
+    ///
+    /// That is so also if the row has a mark already: the leader before may have written again only a part of what
+    /// was lost.
     pub fn begins_after_loss(&self, claim: &Claim, found: Version) -> bool {
-        let words = [LeadersWord::Intact(found), LeadersWord::Restores(found)];
-        self.is_promoted() && !words.contains(&claim.word)
+        let moment = self.moment(found);
+        let words = [LeadersWord::Intact(moment), LeadersWord::Restores(moment)];
+        let may_lack = self.is_promoted() || self.before.after_loss.is_some();
+        may_lack && !words.contains(&claim.word)
+    }
+
+    /// The moment that the transaction finds. A word about another one says nothing: another standby may have
+    /// been promoted since.
+    fn moment(&self, found: Version) -> FleetMoment {
+        FleetMoment {
+            timeline: self.timeline,
+            term: self.before.term,
+            version: found,
+        }
     }
 
     /// Whether the database was promoted since the term before was taken.

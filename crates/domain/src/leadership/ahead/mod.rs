@@ -50,7 +50,7 @@ pub const KEEP_AFTER_RENEWAL: Duration = Duration::from_secs(5);
 pub const OLDEST_COPY: Duration = Duration::from_secs(60);
 
 /// One moment of a fleet: two reads with the same moment found the same instances and streams.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct FleetMoment {
     /// Which history of the database.
     pub timeline: WalTimeline,
