@@ -43,9 +43,9 @@
 
 use std::fmt;
 
-use super::ahead::FleetMoment;
+use super::moment::{FleetMoment, WalTimeline};
 use super::row::{NodeName, RunId};
-use super::takeover::{LeadersWord, WalTimeline};
+use super::takeover::LeadersWord;
 use crate::ids::{Term, Version};
 
 /// What the orchestrators that may have taken over say.
@@ -185,7 +185,7 @@ impl fmt::Display for Promotion {
 
 #[cfg(test)]
 mod tests {
-    use super::super::takeover::is_promoted;
+    use super::super::moment::is_promoted;
     use super::LeadersWord::{Intact, Nothing, Restores};
     use super::*;
 

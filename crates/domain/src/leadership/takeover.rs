@@ -7,13 +7,10 @@
 
 use std::fmt;
 
-use super::ahead::FleetMoment;
+use super::moment::{FleetMoment, TERMS_OF_A_TIMELINE, WalTimeline, is_promoted};
 use super::row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
 use crate::ids::{Epoch, Term, Version};
 use crate::time::WallTime;
-
-/// Terms of one timeline: 2^32.
-const TERMS_OF_A_TIMELINE: i64 = 1 << 32;
 
 /// Epochs of one timeline: 2^40.
 const EPOCHS_OF_A_TIMELINE: i64 = 1 << 40;
@@ -24,35 +21,6 @@ const EPOCH_JUMP: i64 = 1 << 20;
 
 /// Numbers stay below this: JSON has no greater whole numbers.
 const LIMIT: i64 = 1 << 53;
-
-/// The timeline of a PostgreSQL's write-ahead log. It grows with each promotion. A database
-/// without one (SQLite, memory) has timeline 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct WalTimeline(u32);
-
-impl WalTimeline {
-    /// Wraps the number.
-    pub const fn new(number: u32) -> Self {
-        Self(number)
-    }
-
-    /// The number itself.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-
-    /// The timeline that a term was taken on.
-    pub fn of_term(term: Term) -> Self {
-        Self(u32::try_from(term.get() / TERMS_OF_A_TIMELINE).unwrap_or(0))
-    }
-}
-
-/// Returns whether a database on this timeline was promoted since the term was taken. A term without a
-/// timeline was taken where there is none.
-pub fn is_promoted(term: Term, found: WalTimeline) -> bool {
-    let of_term = WalTimeline::of_term(term);
-    of_term.get() > 0 && found > of_term
-}
 
 /// Why an orchestrator may take the term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +125,7 @@ impl Succession {
     /// # Errors
     /// If the next term would reach 2^53, which is timeline 2,097,152.
     pub fn new(before: LeadershipRow, timeline: WalTimeline) -> Result<Self, NumbersUsedUp> {
-        let base = i64::from(timeline.0).saturating_mul(TERMS_OF_A_TIMELINE);
+        let base = i64::from(timeline.get()).saturating_mul(TERMS_OF_A_TIMELINE);
         let next = before.term.get().saturating_add(1);
         let term = below_limit(next.max(base.saturating_add(1))).map(Term::new)?;
         Ok(Self {
@@ -233,7 +201,7 @@ impl Succession {
         if self.before.state == RowState::Released && is_same_timeline {
             return below_limit(epoch.get()).map(Epoch::new);
         }
-        let least = i64::from(self.timeline.0).saturating_mul(EPOCHS_OF_A_TIMELINE);
+        let least = i64::from(self.timeline.get()).saturating_mul(EPOCHS_OF_A_TIMELINE);
         below_limit(epoch.get().saturating_add(EPOCH_JUMP).max(least)).map(Epoch::new)
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// What a worker is to run.
-    pub(crate) fn to_run(&self, who: usize) -> Option<Epoch> {
+    pub(crate) fn epoch_to_run(&self, who: usize) -> Option<Epoch> {
         let Placement {
             owner,
             epoch,

@@ -70,7 +70,7 @@ impl Office {
     }
 
     fn facts(&self, who: usize) -> Facts {
-        let to_run = self.fleet.to_run(who).map(|_| STREAM);
+        let to_run = self.fleet.epoch_to_run(who).map(|_| STREAM);
         Facts {
             incarnation: Incarnation::new(1),
             status: InstanceStatus::Active,
@@ -310,7 +310,7 @@ impl World {
         if question == Question::Frozen || (question.needs_proof() && !proves) {
             return;
         }
-        let to_run = office.fleet.to_run(who);
+        let to_run = office.fleet.epoch_to_run(who);
         let told = match question {
             Question::Changes(_) | Question::Again(_) => Some((office.fleet.sets[who], to_run)),
             Question::Surviving(_) => {

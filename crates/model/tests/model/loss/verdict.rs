@@ -33,7 +33,7 @@ impl World {
             workers.all(|(who, worker)| {
                 worker.version != office.fleet.sets[who]
                     || worker.set.is_none()
-                    || worker.set == office.fleet.to_run(who)
+                    || worker.set == office.fleet.epoch_to_run(who)
             })
         })
     }
@@ -47,7 +47,7 @@ impl World {
             let fleet = &world.database.fleet;
             let owner = fleet.placement.owner;
             let runs = owner.is_some_and(|owner| {
-                world.workers[owner].runs() && world.workers[owner].set == fleet.to_run(owner)
+                world.workers[owner].runs() && world.workers[owner].set == fleet.epoch_to_run(owner)
             });
             if runs && world.runners() == 1 && world.database.row.after_loss.is_none() {
                 return true;
