@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::actors::leadership::{Neighbours, Surroundings};
 use crate::domain::ids::Term;
-use crate::domain::leadership::{AddressAnswer, NodeName, RunId};
+use crate::domain::leadership::{AddressAnswer, MemberAnswer, NodeName, RunId};
 use crate::http::{Gate, Phase};
 use crate::outbound::unjudged;
 
@@ -31,15 +31,18 @@ impl Surroundings for Gate {
 }
 
 impl Neighbours for Gate {
-    fn highest_term(
+    fn ask_terms(
         &self,
         address: String,
         limit: Duration,
-    ) -> Pin<Box<dyn Future<Output = Option<Term>>>> {
+    ) -> Pin<Box<dyn Future<Output = Option<MemberAnswer>>>> {
         let speaks_tls = self.tls().is_some();
         let asking = tokio::task::spawn_blocking(move || {
             let body = leader_page(&address, speaks_tls, limit).ok()??;
-            body["highest_term"].as_i64().map(Term::new)
+            Some(MemberAnswer {
+                run: RunId::new(body["run"].as_i64()?),
+                highest: body["highest_term"].as_i64().map(Term::new),
+            })
         });
         Box::pin(async move { asking.await.ok()? })
     }

@@ -8,6 +8,7 @@ mod leadership;
 mod load;
 mod migrations;
 mod postgres;
+mod replicated;
 mod sqlite;
 #[path = "../support/mod.rs"]
 mod support;

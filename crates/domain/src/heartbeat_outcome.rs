@@ -39,8 +39,6 @@ pub enum Question {
     Confirmation,
     /// After a loss: which of the streams that the worker runs are its instance's.
     Surviving(SurvivingSet),
-    /// After a loss: nothing. The worker runs the set of its instance.
-    Kept,
     /// After a loss: nothing. What the worker runs is not known.
     Frozen,
 }
@@ -97,28 +95,24 @@ impl Question {
             // A classic worker holds no lease, and is told nothing by heartbeats.
             return Self::None;
         }
-        let Some(reported) = &heartbeat.streams else {
-            return Self::Frozen;
-        };
-        match &reported.running {
-            Some(running) => Self::Surviving(SurvivingSet {
+        // The set is told also to a worker that runs exactly it: a stream of the lost history that it has not started
+        // yet, or has stopped with its lease, is in no digest.
+        let reported = heartbeat.streams.as_ref();
+        let reported = reported
+            .filter(|reported| reported.running.is_some() || reported.digest == standing.digest);
+        reported.map_or(Self::Frozen, |reported| {
+            Self::Surviving(SurvivingSet {
                 id: heartbeat.id.clone(),
-                running: running.clone(),
-            }),
-            None if reported.digest == standing.digest => Self::Kept,
-            None => Self::Frozen,
-        }
+                reported: reported.clone(),
+            })
+        })
     }
 
     /// Whether the answer may make the worker start or stop something.
     pub fn needs_proof(&self) -> bool {
         match self {
             Self::None | Self::Frozen => false,
-            Self::Changes(_)
-            | Self::Again(_)
-            | Self::Confirmation
-            | Self::Surviving(_)
-            | Self::Kept => true,
+            Self::Changes(_) | Self::Again(_) | Self::Confirmation | Self::Surviving(_) => true,
         }
     }
 }
@@ -132,8 +126,8 @@ pub enum News {
     Update(WorkerUpdate, Proof),
     /// They could not be read, or not be proven, in time, or may not be told. The worker has this version.
     Withheld(AssignmentVersion),
-    /// After a loss: the worker goes on with this set, or with its own, and keeps the version that it has.
-    Surviving(Option<WorkerUpdate>, AssignmentVersion, Proof),
+    /// After a loss: the worker goes on with this set, and keeps the version that it has.
+    Surviving(WorkerUpdate, AssignmentVersion, Proof),
 }
 
 /// What becomes of a heartbeat.
@@ -166,8 +160,7 @@ impl HeartbeatOutcome {
         let is_withheld = matches!(news, News::Withheld(_));
         // Another process may have registered since the lease was granted.
         let granted = match &news {
-            News::Update(update, _) if update.standing.incarnation != standing.incarnation => None,
-            News::Surviving(Some(update), ..)
+            News::Update(update, _) | News::Surviving(update, ..)
                 if update.standing.incarnation != standing.incarnation =>
             {
                 None
@@ -183,11 +176,7 @@ impl HeartbeatOutcome {
                 let version = standing.assignment_version;
                 (standing, WorkerSet::Current, version, update)
             }
-            News::Surviving(update, known, _) => {
-                let (standing, update) = match update {
-                    Some(WorkerUpdate { standing, update }) => (standing, update),
-                    None => (standing, SetUpdate::UpToDate),
-                };
+            News::Surviving(WorkerUpdate { standing, update }, known, _) => {
                 (standing, WorkerSet::Current, known, update)
             }
             News::Withheld(known) => (standing, WorkerSet::Outdated, known, SetUpdate::UpToDate),

@@ -14,15 +14,17 @@ use tokio::time::{sleep, timeout};
 use super::holding::{Hold, Restore, Resume};
 use super::renewals::{Outcome, Renewals, State};
 use crate::actors::fatal::Fatal;
-use crate::domain::ids::{Term, Version};
+use crate::domain::ids::Version;
 use crate::domain::leadership::{
-    Claim, ClaimRight, LeadersWord, LeadershipRow, MembersWord, Promotion, ReleaseCause, RowState,
+    Claim, ClaimRight, FleetMoment, LeadersWord, LeadershipRow, MemberAnswer, MembersWord,
+    Promotion, ReleaseCause, RowState,
 };
 use crate::store::{Guard, Look, TakeOver, Taken};
 
-/// How the fleet goes on, if the claim was carried out just now.
-fn resume(taken: &Taken) -> Option<Resume> {
-    let fleet = taken.fleet.as_ref()?;
+/// How the fleet goes on, if the claim was carried out just now, on what was judged.
+fn resume(taken: &Taken, judged: FleetMoment) -> Option<Resume> {
+    let fleet = taken.fleet.as_ref();
+    let fleet = fleet.filter(|fleet| fleet.moment == judged)?;
     Some(Resume {
         guard: taken.guard,
         counter: fleet.counter,
@@ -83,8 +85,15 @@ impl Renewals {
                 None
             }
         };
+        // The removal of a mark may be lost as well.
+        state.is_after_loss |= row.after_loss.is_some();
         // Without the counter of epochs the fleet cannot go on: the next start reads it.
-        let new_term = taken.as_ref().and_then(resume);
+        let new_term = taken.and_then(|taken| resume(&taken, promotion.moment()));
+        if taken.is_some() && new_term.is_none() {
+            error!(
+                "the term was not taken on the database that was judged: this orchestrator ends"
+            );
+        }
         let resume = match (word, new_term) {
             (LeadersWord::Intact(_), Some(new_term)) => Some(new_term),
             (LeadersWord::Restores(_), Some(new_term)) => self.restore(state, &row, new_term).await,
@@ -177,35 +186,21 @@ impl Renewals {
 
     /// Asks every orchestrator that may have taken over whether it knows a higher term.
     async fn members_word(&self, state: &State) -> MembersWord {
-        if !state.are_members_known {
+        let Some(proven) = &state.proven_members else {
             return MembersWord::NotRead;
-        }
-        let seen = self.view.now().members;
-        let questions = state.admission.candidates().map(|node| {
-            let member = seen.iter().find(|member| member.row.node == *node);
-            let address = member.map(|member| member.row.address.clone());
-            async move {
-                let highest = match address {
-                    Some(address) => self.ask(address).await,
-                    None => None,
-                };
-                (node.clone(), highest)
-            }
+        };
+        let questions = state.admission.entitled().into_iter().map(|member| {
+            // A process that was read after the newest proof may follow one that has taken over since.
+            let known = proven.iter().find(|known| known.node == member.node);
+            let run = known.unwrap_or(&member).run;
+            async move { (member.node, run, self.ask_terms(member.address).await) }
         });
-        let own = self.prover.term();
-        for (node, highest) in join_all(questions).await {
-            match highest {
-                None => return MembersWord::NoAnswer { node },
-                Some(term) if term > own => return MembersWord::HigherTerm { node, term },
-                Some(_) => {}
-            }
-        }
-        MembersWord::NoHigherTerm
+        MembersWord::of(self.prover.term(), join_all(questions).await)
     }
 
-    async fn ask(&self, address: String) -> Option<Term> {
+    async fn ask_terms(&self, address: String) -> Option<MemberAnswer> {
         let limit: Duration = self.limits.statement_limit;
         let neighbours = self.neighbours.as_ref()?;
-        neighbours.highest_term(address, limit).await
+        neighbours.ask_terms(address, limit).await
     }
 }

@@ -38,9 +38,9 @@ use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, DATABASE};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Admission, AdmissionStep, Fitness, LeaderFacts, LeadershipLimits, MemberConcerns, MemberRow,
-    MemberWatch, REPLICATION_LOOK, ReplicationConcern, SeenMember, StartFreeze, SteadyTime,
-    is_promoted,
+    Admission, AdmissionStep, FailsafeMember, Fitness, LeaderFacts, LeadershipLimits,
+    MemberConcerns, MemberRow, MemberWatch, REPLICATION_LOOK, ReplicationConcern, SeenMember,
+    StartFreeze, SteadyTime, is_promoted,
 };
 use crate::store::{Leadership, Renewal, StoreError};
 
@@ -79,6 +79,7 @@ pub(super) async fn renew(renewals: Renewals, mut orders: mpsc::Receiver<Forget>
         fitness: Fitness::new(renewals.clock.since_made(), renewals.ears.pause),
         // Until the members were read, one may be admitted since an earlier term.
         are_members_known: false,
+        proven_members: None,
         last_renewal: renewals.prover.moment(),
         failsafe: Failsafe {
             limits: renewals.limits,
@@ -120,7 +121,9 @@ pub(super) struct State {
     members: MemberWatch,
     concerns: MemberConcerns,
     fitness: Fitness,
-    pub(super) are_members_known: bool,
+    are_members_known: bool,
+    /// The orchestrators that may take over, as they were read before the newest renewal that succeeded.
+    pub(super) proven_members: Option<Vec<FailsafeMember>>,
     /// When the newest renewal that was answered was sent.
     last_renewal: SteadyTime,
     failsafe: Failsafe,
@@ -192,6 +195,7 @@ impl Renewals {
             Ok(Renewal::Proven { origin, .. }) => {
                 state.system = Some(origin.system);
                 state.last_renewal = sent;
+                state.proven_members = state.known().members;
                 self.prover.confirm(sent);
                 self.view
                     .change(|known| known.timeline = Some(origin.timeline));

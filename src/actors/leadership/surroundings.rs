@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::ahead::Prepared;
 use crate::domain::commands::Recorded;
-use crate::domain::ids::{Term, Version};
-use crate::domain::leadership::{AddressAnswer, RunId, SteadyTime};
+use crate::domain::ids::Version;
+use crate::domain::leadership::{AddressAnswer, MemberAnswer, RunId, SteadyTime};
 use crate::store::{Guard, StoreError};
 
 /// What lies around a candidate: the processes at other addresses, and the callers of this one.
@@ -22,13 +22,13 @@ pub trait Surroundings: fmt::Debug {
 
 /// The other orchestrators, for a leader that has to know what they know.
 pub trait Neighbours: fmt::Debug + Send + Sync {
-    /// Asks the orchestrator at an address for the highest term that it knows, for at most `limit`; `None` if
-    /// it does not answer.
-    fn highest_term(
+    /// Asks the orchestrator at an address which process it is and which terms it knows, for at most `limit`;
+    /// `None` if it does not answer.
+    fn ask_terms(
         &self,
         address: String,
         limit: Duration,
-    ) -> Pin<Box<dyn Future<Output = Option<Term>>>>;
+    ) -> Pin<Box<dyn Future<Output = Option<MemberAnswer>>>>;
 }
 
 /// Why a candidate gives up.

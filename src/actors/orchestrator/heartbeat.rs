@@ -145,11 +145,10 @@ impl Orchestrator {
         let proof = self.prover.after(came).await;
         match (question, proof) {
             (Question::None, _) | (Question::Confirmation, Ok(_)) => News::None,
-            (Question::Kept, Ok(proof)) => News::Surviving(None, known, proof),
             (Question::Surviving(set), Ok(proof)) => {
                 let update = self.learn(set).await;
                 update.map_or(News::Withheld(known), |update| {
-                    News::Surviving(Some(update), known, proof)
+                    News::Surviving(update, known, proof)
                 })
             }
             (Question::Frozen, _) => News::Withheld(known),
@@ -157,13 +156,7 @@ impl Orchestrator {
                 self.telemetry.answers_withheld.inc();
                 News::None
             }
-            (
-                Question::Changes(_)
-                | Question::Confirmation
-                | Question::Surviving(_)
-                | Question::Kept,
-                Err(_),
-            ) => {
+            (Question::Changes(_) | Question::Confirmation | Question::Surviving(_), Err(_)) => {
                 self.telemetry.answers_withheld.inc();
                 News::Withheld(known)
             }

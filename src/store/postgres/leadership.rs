@@ -25,8 +25,9 @@ use super::label;
 use super::leading::{self, Claimed};
 use super::own_runtime::OwnRuntime;
 use super::replication;
+use super::sqlstate::LastCodes;
 use super::witnesses;
-use crate::domain::ids::Term;
+use crate::domain::ids::{Epoch, Term};
 use crate::domain::leadership::{
     AdmissionStep, Claim, LeadershipRow, Life, MemberRow, NodeName, ReleaseCause, Replication,
     RunId, Succession, WalTimeline, Witness,
@@ -39,8 +40,8 @@ use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeO
 /// the middle of one holds its locks for as long as the server lets it.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long the versions of all instances may take to be written after a loss.
-const JUMP_LIMIT: Duration = Duration::from_secs(30);
+/// How long the versions of all instances and the epochs of all streams may take to be written after a loss.
+const RENUMBER_LIMIT: Duration = Duration::from_secs(30);
 
 const TERMINATE: &str = "\
     SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity \
@@ -124,8 +125,12 @@ impl PostgresLeadership {
             let work = async {
                 let mut slot = link.connection.lock().await;
                 let mut connection = link.connected(slot.take()).await?;
+                let last = LastCodes::of(&mut connection);
                 is_sent.store(true, Ordering::Relaxed);
                 let value = body(&mut connection).await?;
+                if access == Access::Write {
+                    last.check_commit()?;
+                }
                 *slot = Some(connection);
                 Ok(value)
             };
@@ -184,18 +189,22 @@ impl Link {
             .await?;
         let lost_or_before = match self.bounded(leading::claim(c, claim)).await? {
             Claimed::Taken(succession) => {
-                let taken = self.move_term(c, &succession, claim).await?;
-                if succession.begins_after_loss(claim, taken.guard.version) {
-                    jump_versions(c).await?;
+                let mut taken = self.move_term(c, &succession, claim).await?;
+                if succession.begins_after_loss(claim, taken.guard.version)
+                    && let Some(fleet) = &mut taken.fleet
+                {
+                    fleet.counter = renumber(c, fleet.counter).await?;
                 }
                 if succession.is_promoted() {
                     self.execute(c, JUMP_OF_EVENTS).await?;
                 }
                 self.bounded(leading::admit(c, &succession, &claim.node))
                     .await?;
+                let last = LastCodes::of(c);
                 // Whatever goes wrong with a COMMIT, it may have been carried out.
                 let committed = self.execute(c, "COMMIT").await;
                 committed.map_err(|error| StoreError::InDoubt(error.to_string()))?;
+                last.check_commit()?;
                 *slot = Some(connection);
                 return Ok(TakeOver::Won(taken));
             }
@@ -247,7 +256,8 @@ impl Link {
     }
 
     /// Finds out what became of a take-over in doubt. It holds the row until it ends, so a process that
-    /// can lock the row sees what it left.
+    /// can lock the row sees what it left. To lock the row is a write, so its COMMIT waits for a synchronous
+    /// standby, which then has the take-over too.
     async fn settle(
         &self,
         slot: &mut Option<AsyncPgConnection>,
@@ -256,7 +266,9 @@ impl Link {
     ) -> Result<TakeOver, StoreError> {
         let found = async {
             let mut connection = self.bounded(self.connected(None)).await?;
+            let last = LastCodes::of(&mut connection);
             let look = self.bounded(leading::look_alone(&mut connection)).await?;
+            last.check_commit()?;
             *slot = Some(connection);
             Ok::<_, StoreError>(look.row)
         };
@@ -278,20 +290,22 @@ impl Link {
 const JUMP_OF_EVENTS: &str = "SELECT setval(place, nextval(place) + (1 << 20)) \
     FROM (SELECT pg_get_serial_sequence('events', 'sequence')::regclass AS place) AS events";
 
-/// Every instance is written, which may take longer than a statement on the row. No other orchestrator can
-/// take over meanwhile, because the row is locked.
-async fn jump_versions(c: &mut AsyncPgConnection) -> Result<(), StoreError> {
-    let limit_ms = JUMP_LIMIT.as_millis();
-    let jumping = async {
+/// Every instance and every stream is written, which may take longer than a statement on the row. No other orchestrator
+/// can take over meanwhile, because the row is locked.
+async fn renumber(c: &mut AsyncPgConnection, counter: Epoch) -> Result<Epoch, StoreError> {
+    let limit_ms = RENUMBER_LIMIT.as_millis();
+    let renumbering = async {
         c.batch_execute(&format!("SET LOCAL statement_timeout = {limit_ms}"))
             .await?;
-        leading::jump_versions(c).await
+        leading::renumber(c, counter).await
     };
-    timeout(JUMP_LIMIT, jumping).await.unwrap_or_else(|_| {
-        Err(StoreError::Unavailable(format!(
-            "the versions of the instances were not written within {JUMP_LIMIT:?}"
-        )))
-    })
+    timeout(RENUMBER_LIMIT, renumbering)
+        .await
+        .unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(format!(
+                "the instances and streams were not written within {RENUMBER_LIMIT:?}"
+            )))
+        })
 }
 
 #[async_trait]

@@ -161,13 +161,29 @@ pub(super) async fn move_term(
     })
 }
 
-/// Lets no version of an instance name two sets: the history that was lost may have counted further.
-pub(super) async fn jump_versions(c: &mut Connection) -> Result<(), StoreError> {
+/// Lets no version of an instance name two sets, and gives each assignment a new epoch: the history that was lost may
+/// have counted further, and may have given a stream to another instance and back. Returns the counter of epochs.
+pub(super) async fn renumber(c: &mut Connection, counter: Epoch) -> Result<Epoch, StoreError> {
     diesel::sql_query("UPDATE instances SET assignment_version = assignment_version + $1")
         .bind::<BigInt, _>(VERSION_JUMP)
         .execute(c)
         .await?;
-    Ok(())
+    let renewed = diesel::sql_query(
+        "UPDATE placements SET epoch = $1 + renewed.place \
+         FROM (SELECT stream_id, ROW_NUMBER() OVER (ORDER BY stream_id) AS place FROM placements \
+             WHERE epoch IS NOT NULL) AS renewed \
+         WHERE placements.stream_id = renewed.stream_id",
+    )
+    .bind::<BigInt, _>(counter.get())
+    .execute(c)
+    .await?;
+    let renewed = i64::try_from(renewed).unwrap_or(i64::MAX);
+    let counter = Epoch::new(counter.get().saturating_add(renewed));
+    diesel::update(fleet_state::table.find(1))
+        .set(fleet_state::epoch.eq(counter.get()))
+        .execute(c)
+        .await?;
+    Ok(counter)
 }
 
 /// One statement if the term holds.
@@ -232,23 +248,23 @@ pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), Stor
     Ok(())
 }
 
-/// One statement if the term holds, so that its answer is a proof.
+/// One statement if the term holds, so that its answer is a proof. The whole answer is read: its row comes before its
+/// COMMIT.
 pub(super) async fn renew(
     c: &mut Connection,
     term: Term,
     run: RunId,
 ) -> Result<Renewal, StoreError> {
-    let found: Option<RenewalFound> = diesel::sql_query(format!(
+    let found: Vec<RenewalFound> = diesel::sql_query(format!(
         "UPDATE leadership SET beat = beat + 1 \
          WHERE id = 1 AND term = $1 AND run = $2 AND state = 'held' \
          RETURNING (SELECT version FROM fleet_state WHERE id = 1) AS version, {ORIGIN}"
     ))
     .bind::<BigInt, _>(term.get())
     .bind::<BigInt, _>(run.get())
-    .get_result(c)
-    .await
-    .optional()?;
-    match found {
+    .load(c)
+    .await?;
+    match found.into_iter().next() {
         Some(found) => Ok(found.into()),
         None => Ok(Renewal::Deposed(look(c).await?.ok_or_else(lost)?.row)),
     }

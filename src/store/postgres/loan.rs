@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
-use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection, pooled_connection};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection, pooled_connection};
 use futures_util::future::BoxFuture;
 
 use super::connector::Connector;
-use super::sqlstate::{LastError, is_about_content};
+use super::sqlstate::{LastCodes, is_about_content};
 use crate::store::error::StoreError;
 use crate::store::failure::{Access, at_commit};
 
@@ -41,9 +41,7 @@ impl Loan {
         let Some(connection) = self.0.as_mut() else {
             return Err(StoreError::Unavailable("the connection is gone".to_owned()));
         };
-        let last = connection.instrumentation().downcast_ref::<LastError>();
-        let last = last.cloned().unwrap_or_default();
-        let _ = last.take();
+        let last = LastCodes::of(connection);
         // The levels are named so that a server with other defaults behaves the same: a guard
         // that waited for another transaction must see what that one left.
         connection
@@ -56,8 +54,10 @@ impl Loan {
         let ended = match &result {
             Ok(_) => {
                 committing.store(true, Ordering::Relaxed);
+                last.forget_warnings();
                 let committed = connection.batch_execute("COMMIT").await;
-                committed.map_err(|error| blame_at_commit(error, &last))
+                let committed = committed.map_err(|error| blame_at_commit(error, &last));
+                committed.and_then(|()| last.check_commit())
             }
             Err(_) => connection
                 .batch_execute("ROLLBACK")
@@ -77,8 +77,8 @@ impl Loan {
 }
 
 /// The error of a statement: the content's fault if the server says so.
-fn blame(error: StoreError, last: &LastError) -> StoreError {
-    match (error, last.take()) {
+fn blame(error: StoreError, last: &LastCodes) -> StoreError {
+    match (error, last.take_error()) {
         (StoreError::Unavailable(text), Some(code)) if is_about_content(&code) => {
             StoreError::Refused(text)
         }
@@ -87,8 +87,8 @@ fn blame(error: StoreError, last: &LastError) -> StoreError {
 }
 
 /// The error of COMMIT: what the server refuses there is rolled back.
-fn blame_at_commit(error: diesel::result::Error, last: &LastError) -> StoreError {
-    match last.take() {
+fn blame_at_commit(error: diesel::result::Error, last: &LastCodes) -> StoreError {
+    match last.take_error() {
         Some(code) if is_about_content(&code) => StoreError::Refused(error.to_string()),
         _ => at_commit(error),
     }

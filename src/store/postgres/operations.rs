@@ -196,13 +196,28 @@ pub(super) async fn settle(c: &mut Connection, guard: Guard) -> Result<Settlemen
         return Ok(Settlement::Defeated);
     }
     let found = current(c).await?;
-    if found == guard.after_save() {
-        Ok(Settlement::Committed)
+    let settlement = if found == guard.after_save() {
+        Settlement::Committed
     } else if found == guard.after_defeat() {
-        Ok(Settlement::Defeated)
+        Settlement::Defeated
     } else {
-        Err(parted(guard, found))
+        return Err(parted(guard, found));
+    };
+    // What was found may be on the primary only, if its wait for a synchronous standby was cancelled. A write
+    // of this transaction makes its COMMIT wait for the standby, which then has both.
+    let unchanged = diesel::update(
+        fleet_state::table
+            .find(1)
+            .filter(fleet_state::term.eq(found.term.get()))
+            .filter(fleet_state::version.eq(found.version.get())),
+    )
+    .set(fleet_state::version.eq(found.version.get()))
+    .execute(c)
+    .await?;
+    if unchanged == 0 {
+        return Err(parted(guard, current(c).await?));
     }
+    Ok(settlement)
 }
 
 /// Reads everything about the fleet, chunk by chunk. The transaction has to be of one moment.

@@ -1,25 +1,32 @@
-//! The SQLSTATE of the last error on a connection.
+//! The SQLSTATE of the last error and of the last warning on a connection.
 //!
 //! Whether an error concerns the content of a statement or the server is decided by its SQLSTATE.
 //! The texts do not show it, because they are in the server's language. Neither do the errors of
-//! the query library, which keeps only a few codes. So the bytes that arrive on a connection are
-//! read along, on this side of any encryption: the code of each error message is remembered, and
+//! the query library, which keeps only a few codes and drops warnings. So the bytes that arrive on a connection are
+//! read along, on this side of any encryption: the code of each error message and of each warning is remembered, and
 //! nothing else.
 //!
+//! A warning (class 01) makes a COMMIT doubtful that was answered with success. PostgreSQL gives it if the wait for a
+//! synchronous standby was cancelled: the transaction is then on the primary, and may be nowhere else. The warning comes
+//! before the end of the answer, so it has been read along once the answer is complete.
+//!
 //! Messages of the protocol are a letter, a length of four bytes that counts itself, and a body.
-//! The body of an error (`E`) is a list of fields: a letter and a text that ends with a zero byte;
+//! The body of an error (`E`) or a notice (`N`) is a list of fields: a letter and a text that ends with a zero byte;
 //! the field `C` is the code.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+
+use crate::store::error::StoreError;
 
 /// The length of a code.
 const CODE_LENGTH: usize = 5;
@@ -27,7 +34,7 @@ const CODE_LENGTH: usize = 5;
 /// A message begins with its kind and its length.
 const HEADER_LENGTH: usize = 5;
 
-/// How much of an error message is read at most; its code is among the first fields.
+/// How much of an error or a notice is read at most; its code is among the first fields.
 const MAX_READ: usize = 1_024;
 
 /// Returns whether a code concerns the content of a statement: the same content would be refused
@@ -42,23 +49,56 @@ pub(super) fn is_about_content(code: &[u8; CODE_LENGTH]) -> bool {
     is_of_class && !NOT_OURS.contains(&code)
 }
 
-/// The code of the last error on a connection. Clones share it; it travels with its connection as
-/// the connection's instrumentation.
+/// The codes of the last error and of the last warning on a connection. Clones share them; they travel with their
+/// connection as the connection's instrumentation.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LastError(Arc<Mutex<Option<[u8; CODE_LENGTH]>>>);
+pub(super) struct LastCodes(Arc<Mutex<Codes>>);
 
-impl LastError {
-    /// Returns the code since the last call, if there was an error.
-    pub(super) fn take(&self) -> Option<[u8; CODE_LENGTH]> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+#[derive(Debug, Default)]
+struct Codes {
+    error: Option<[u8; CODE_LENGTH]>,
+    warning: Option<[u8; CODE_LENGTH]>,
+}
+
+impl LastCodes {
+    /// Returns the codes of a connection, which have been forgotten.
+    pub(super) fn of(connection: &mut AsyncPgConnection) -> Self {
+        let last = connection.instrumentation().downcast_ref::<Self>();
+        let last = last.cloned().unwrap_or_default();
+        *last.codes() = Codes::default();
+        last
     }
 
-    fn set(&self, code: [u8; CODE_LENGTH]) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+    /// Returns the code since the last call, if there was an error.
+    pub(super) fn take_error(&self) -> Option<[u8; CODE_LENGTH]> {
+        self.codes().error.take()
+    }
+
+    /// Forgets the warnings of the statements before a COMMIT.
+    pub(super) fn forget_warnings(&self) {
+        self.codes().warning = None;
+    }
+
+    /// Judges a COMMIT that was answered with success.
+    ///
+    /// # Errors
+    /// `InDoubt` if it was answered with a warning.
+    pub(super) fn check_commit(&self) -> Result<(), StoreError> {
+        let Some(code) = self.codes().warning.take() else {
+            return Ok(());
+        };
+        let code = String::from_utf8_lossy(&code).into_owned();
+        Err(StoreError::InDoubt(format!(
+            "COMMIT was answered with a warning (SQLSTATE {code}): the server may not have waited for its standby"
+        )))
+    }
+
+    fn codes(&self) -> MutexGuard<'_, Codes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Instrumentation for LastError {
+impl Instrumentation for LastCodes {
     fn on_connection_event(&mut self, _: InstrumentationEvent<'_>) {}
 }
 
@@ -68,21 +108,29 @@ struct Follower {
     header: Vec<u8>,
     /// How much of the body of the current message is left.
     left: usize,
-    is_error: bool,
-    error: Vec<u8>,
+    said: Option<Said>,
+    /// The body, of an error or a notice.
+    body: Vec<u8>,
+}
+
+/// A message that has a code.
+#[derive(Debug, Clone, Copy)]
+enum Said {
+    Error,
+    Notice,
 }
 
 impl Follower {
-    fn follow(&mut self, mut bytes: &[u8], last: &LastError) {
+    fn follow(&mut self, mut bytes: &[u8], last: &LastCodes) {
         while !bytes.is_empty() {
             if self.left == 0 {
                 bytes = self.begin(bytes, last);
                 continue;
             }
             let (body, rest) = bytes.split_at(self.left.min(bytes.len()));
-            if self.is_error {
-                let room = MAX_READ.saturating_sub(self.error.len()).min(body.len());
-                self.error.extend_from_slice(&body[..room]);
+            if self.said.is_some() {
+                let room = MAX_READ.saturating_sub(self.body.len()).min(body.len());
+                self.body.extend_from_slice(&body[..room]);
             }
             self.left -= body.len();
             bytes = rest;
@@ -93,7 +141,7 @@ impl Follower {
     }
 
     /// Reads a part of a header; returns the bytes after it.
-    fn begin<'b>(&mut self, bytes: &'b [u8], last: &LastError) -> &'b [u8] {
+    fn begin<'b>(&mut self, bytes: &'b [u8], last: &LastCodes) -> &'b [u8] {
         let missing = HEADER_LENGTH - self.header.len();
         let (more, rest) = bytes.split_at(missing.min(bytes.len()));
         self.header.extend_from_slice(more);
@@ -101,7 +149,11 @@ impl Follower {
             && let Ok(length) = <[u8; 4]>::try_from(length)
         {
             let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-            self.is_error = *kind == b'E';
+            self.said = match kind {
+                b'E' => Some(Said::Error),
+                b'N' => Some(Said::Notice),
+                _ => None,
+            };
             self.left = length.saturating_sub(4);
             self.header.clear();
             if self.left == 0 {
@@ -111,17 +163,19 @@ impl Follower {
         rest
     }
 
-    fn end(&mut self, last: &LastError) {
-        if std::mem::take(&mut self.is_error)
-            && let Some(code) = code_of(&self.error)
-        {
-            last.set(code);
+    fn end(&mut self, last: &LastCodes) {
+        if let (Some(said), Some(code)) = (self.said.take(), code_of(&self.body)) {
+            match said {
+                Said::Error => last.codes().error = Some(code),
+                Said::Notice if code.starts_with(b"01") => last.codes().warning = Some(code),
+                Said::Notice => {}
+            }
         }
-        self.error.clear();
+        self.body.clear();
     }
 }
 
-/// Returns the code among the fields of an error.
+/// Returns the code among the fields of an error or a notice.
 fn code_of(body: &[u8]) -> Option<[u8; CODE_LENGTH]> {
     let mut fields = body.split(|byte| *byte == 0);
     let field = fields.find(|field| field.first() == Some(&b'C'))?;
@@ -132,11 +186,11 @@ fn code_of(body: &[u8]) -> Option<[u8; CODE_LENGTH]> {
 pub(super) struct Followed<S> {
     stream: S,
     follower: Follower,
-    last: LastError,
+    last: LastCodes,
 }
 
 impl<S> Followed<S> {
-    pub(super) fn new(stream: S, last: LastError) -> Self {
+    pub(super) fn new(stream: S, last: LastCodes) -> Self {
         Self {
             stream,
             follower: Follower::default(),
@@ -188,11 +242,11 @@ impl<S: TlsStream + Unpin> TlsStream for Followed<S> {
 #[derive(Clone)]
 pub(super) struct FollowedTls<T> {
     inner: T,
-    last: LastError,
+    last: LastCodes,
 }
 
 impl<T> FollowedTls<T> {
-    pub(super) fn new(inner: T, last: LastError) -> Self {
+    pub(super) fn new(inner: T, last: LastCodes) -> Self {
         Self { inner, last }
     }
 }
@@ -309,6 +363,11 @@ mod tests {
         message(b'E', fields.as_bytes())
     }
 
+    fn notice(code: &str) -> Vec<u8> {
+        let fields = format!("SWARNUNG\0VWARNING\0C{code}\0MAbbruch\0\0");
+        message(b'N', fields.as_bytes())
+    }
+
     #[test]
     fn values_constraints_and_sizes_are_content_and_the_state_of_the_server_is_not() {
         for code in [
@@ -326,20 +385,41 @@ mod tests {
 
     #[test]
     fn an_error_is_remembered_until_it_is_taken() {
-        let last = LastError::default();
+        let last = LastCodes::default();
         let mut follower = Follower::default();
-        follower.follow(&message(b'N', b"SNOTICE\0C00000\0\0"), &last);
-        assert_eq!(last.take(), None, "a notice is no error");
+        follower.follow(&notice("00000"), &last);
+        assert_eq!(last.take_error(), None, "a notice is no error");
         follower.follow(&error("22021"), &last);
         follower.follow(&message(b'Z', b"E"), &last);
-        assert_eq!(last.take(), Some(*b"22021"));
-        assert_eq!(last.take(), None);
+        assert_eq!(last.take_error(), Some(*b"22021"));
+        assert_eq!(last.take_error(), None);
+    }
+
+    #[test]
+    fn a_commit_with_a_warning_is_in_doubt_once() {
+        let last = LastCodes::default();
+        let mut follower = Follower::default();
+        // messages of the answer, whether the COMMIT is in doubt
+        let table = [
+            (notice("00000"), false),
+            (error("01000"), false),
+            (notice("01000"), true),
+            (notice("01007"), true),
+        ];
+        for (answer, in_doubt) in table {
+            follower.follow(&notice("01000"), &last);
+            last.forget_warnings();
+            follower.follow(&answer, &last);
+            let checked = last.check_commit();
+            assert_eq!(matches!(checked, Err(StoreError::InDoubt(_))), in_doubt);
+            assert_eq!(last.check_commit(), Ok(()));
+        }
     }
 
     proptest! {
         #[test]
         fn pieces_of_any_size_tell_the_same(
-            bodies in proptest::collection::vec((0_u8..4, 0_usize..3_000), 1..12),
+            bodies in proptest::collection::vec((0_u8..5, 0_usize..3_000), 1..12),
             piece in 1_usize..700,
         ) {
             let mut bytes = Vec::new();
@@ -348,16 +428,18 @@ mod tests {
                     0 => error("22003"),
                     1 => error("23505"),
                     2 => message(b'I', &[]),
+                    3 => notice("01000"),
                     _ => message(b'D', &vec![b'E'; length]),
                 });
             }
-            let (whole, pieces) = (LastError::default(), LastError::default());
+            let (whole, pieces) = (LastCodes::default(), LastCodes::default());
             Follower::default().follow(&bytes, &whole);
             let mut follower = Follower::default();
             for piece in bytes.chunks(piece) {
                 follower.follow(piece, &pieces);
             }
-            prop_assert_eq!(whole.take(), pieces.take());
+            prop_assert_eq!(whole.take_error(), pieces.take_error());
+            prop_assert_eq!(whole.check_commit(), pieces.check_commit());
         }
     }
 }

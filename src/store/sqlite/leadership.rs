@@ -31,9 +31,11 @@ impl Leadership for SqliteStore {
                 Claimed::Before(taken) => TakeOver::Won(taken),
                 Claimed::Refused(row) => TakeOver::Lost(*row),
                 Claimed::Taken(succession) => {
-                    let taken = leading::move_term(c, &succession, &claim)?;
-                    if succession.begins_after_loss(&claim, taken.guard.version) {
-                        leading::jump_versions(c)?;
+                    let mut taken = leading::move_term(c, &succession, &claim)?;
+                    if succession.begins_after_loss(&claim, taken.guard.version)
+                        && let Some(fleet) = &mut taken.fleet
+                    {
+                        fleet.counter = leading::renumber(c, fleet.counter)?;
                     }
                     leading::admit(c, &succession, &claim.node)?;
                     TakeOver::Won(taken)

@@ -99,6 +99,7 @@ macro_rules! conformance {
     };
 }
 
+mod replicated;
 mod witnesses;
 
 conformance! {

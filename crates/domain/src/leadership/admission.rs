@@ -197,13 +197,6 @@ impl Admission {
         entitled.collect()
     }
 
-    /// The nodes that may take over, or might have until now.
-    pub fn candidates(&self) -> impl Iterator<Item = &NodeName> {
-        let may = self.members.iter();
-        may.filter(|(_, member)| member.stage != Stage::Seen)
-            .map(|(node, _)| node)
-    }
-
     /// How long the row of a node has not changed.
     pub fn unchanged_for(&self, node: &NodeName, now: Duration) -> Duration {
         self.members.get(node).map_or(Duration::ZERO, |member| {

@@ -15,7 +15,7 @@
 //!
 //! - a heartbeat with the streams that the worker runs is answered with those of them that the database
 //!   gives it too, as its whole set, and with a lease. It stops the others;
-//! - one with the digest of the set that the database gives it is granted a lease, and told nothing;
+//! - one with the digest of the set that the database gives it is answered with that set, and with a lease;
 //! - any other is granted no lease, and told nothing: its worker stops by itself;
 //! - registrations, requests for streams and long polls are answered 503.
 //!
@@ -63,10 +63,10 @@ mod tests {
     use crate::fleet::Standing;
     use crate::heartbeat::{Heartbeat, ReportedStreams};
     use crate::heartbeat_outcome::{HeartbeatOutcome, News, Question};
-    use crate::ids::{AssignmentVersion, Version};
+    use crate::ids::{AssignmentVersion, Term, Version};
     use crate::leadership::{
-        Claim, LeadersWord, LeadershipRow, ProofClock, RowState, SteadyTime, Succession,
-        WalTimeline,
+        Claim, FleetMoment, LeadersWord, LeadershipRow, ProofClock, RowState, SteadyTime,
+        Succession, WalTimeline,
     };
     use crate::lease::Grant;
     use crate::queries::{SetUpdate, SurvivingSet, WorkerUpdate};
@@ -98,7 +98,12 @@ mod tests {
         use LeadersWord::{Intact, Nothing, Restores};
         // term before, its mark, timeline, word, known to the claimant, mark of the next term, whether it begins
         // after a loss; the database has version 1000
-        let (there, beyond) = (Version::new(1000), Version::new(1003));
+        let at = |version| FleetMoment {
+            timeline: WalTimeline::new(2),
+            term: Term::new(TIMELINE + 7),
+            version: Version::new(version),
+        };
+        let (there, beyond) = (at(1000), at(1003));
         let table = [
             (TIMELINE + 7, None, 1, Nothing, 1000, None, false),
             (TIMELINE + 7, None, 2, Intact(there), 1000, None, false),
@@ -134,13 +139,14 @@ mod tests {
                 true,
             ),
             (
+                // A part of them may have been written again.
                 TIMELINE + 7,
                 Some(1003),
                 1,
                 Nothing,
                 1000,
                 Some(1003),
-                false,
+                true,
             ),
             (
                 TIMELINE + 7,
@@ -152,6 +158,17 @@ mod tests {
                 false,
             ),
             (TIMELINE + 7, Some(1003), 2, Nothing, 1001, Some(1003), true),
+            // A word about another promotion says nothing about this one.
+            (TIMELINE + 7, None, 3, Intact(there), 1003, Some(1003), true),
+            (
+                TIMELINE + 7,
+                None,
+                3,
+                Restores(there),
+                1003,
+                Some(1003),
+                true,
+            ),
             // A new database, and terms of a release that knew no timelines.
             (0, None, 1, Nothing, 0, None, false),
             (41, None, 2, Nothing, 1003, None, false),
@@ -198,10 +215,13 @@ mod tests {
             let ids = sample::ids(ids.iter().copied());
             ReportedStreams::counted(StreamsDigest::of(ids.iter().copied()), ids.len() as u64)
         };
-        let surviving = Question::Surviving(SurvivingSet {
-            id: "a".into(),
-            running: sample::ids([1, 3]).into(),
-        });
+        let surviving = |reported: &ReportedStreams| {
+            Question::Surviving(SurvivingSet {
+                id: "a".into(),
+                reported: reported.clone(),
+            })
+        };
+        let same = counted(&[1, 2]);
         let classic = Heartbeat::of("a".into());
         let nameless = Heartbeat {
             version: None,
@@ -209,8 +229,8 @@ mod tests {
         };
         // heartbeat, standing, question
         let table = [
-            (beat(Some(listed)), leased, surviving),
-            (beat(Some(counted(&[1, 2]))), leased, Question::Kept),
+            (beat(Some(listed.clone())), leased, surviving(&listed)),
+            (beat(Some(same.clone())), leased, surviving(&same)),
             (beat(Some(counted(&[1, 3]))), leased, Question::Frozen),
             (beat(None), leased, Question::Frozen),
             (nameless, leased, Question::Frozen),
@@ -237,14 +257,10 @@ mod tests {
             standing: standing(8),
             update: full.clone(),
         };
-        for (update, told) in [(Some(update), full), (None, SetUpdate::UpToDate)] {
-            let news = News::Surviving(update, AssignmentVersion::new(5), proof);
-            let found = HeartbeatOutcome::new(standing(8), true, granted, Duration::ZERO, news);
-            assert_eq!(found.granted, granted);
-            assert_eq!(
-                (found.version, found.update),
-                (AssignmentVersion::new(5), told)
-            );
-        }
+        let news = News::Surviving(update, AssignmentVersion::new(5), proof);
+        let found = HeartbeatOutcome::new(standing(8), true, granted, Duration::ZERO, news);
+        assert_eq!(found.granted, granted);
+        let told = (found.version, found.update);
+        assert_eq!(told, (AssignmentVersion::new(5), full));
     }
 }

@@ -40,6 +40,7 @@ mod limits;
 mod loss;
 mod member;
 mod members;
+mod moment;
 mod promotion;
 mod proof;
 mod recent;
@@ -53,8 +54,8 @@ mod witness;
 pub use admission::{Admission, AdmissionStep};
 pub use ages::{carried_silence, last_beat};
 pub use ahead::{
-    AheadLook, AheadStep, DropReason, FleetMoment, FleetSource, KEEP_AFTER_RENEWAL,
-    LOAD_AHEAD_PAUSE, LoadAhead, OLDEST_COPY, OrderStep, SavedFleet,
+    AheadLook, AheadStep, DropReason, FleetSource, KEEP_AFTER_RENEWAL, LOAD_AHEAD_PAUSE, LoadAhead,
+    OLDEST_COPY, OrderStep, SavedFleet,
 };
 pub use answer::{Authority, Needed, Verdict};
 pub use carry::{
@@ -74,15 +75,14 @@ pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_P
 pub use loss::{StartFreeze, VERSION_JUMP};
 pub use member::{MemberRow, Reach, SchemaVersion};
 pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
-pub use promotion::{MembersWord, Promotion};
+pub use moment::{FleetMoment, WalTimeline, is_promoted};
+pub use promotion::{MemberAnswer, MembersWord, Promotion};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
 pub use recent::RecentChanges;
 pub use replication::{REPLICATION_LOOK, Replication, ReplicationConcern};
 pub use role::Role;
 pub use row::{LeadershipRow, MemberSecret, NodeName, ReleaseCause, RowState, RunId};
-pub use takeover::{
-    Claim, ClaimRight, LeadersWord, NumbersUsedUp, Succession, WalTimeline, is_promoted,
-};
+pub use takeover::{Claim, ClaimRight, LeadersWord, NumbersUsedUp, Succession};
 pub use watch::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, RANK_WAIT, SUCCESSOR_WAIT, TakeOverCause,
     WatchDecision,

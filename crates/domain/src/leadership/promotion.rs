@@ -43,8 +43,9 @@
 
 use std::fmt;
 
-use super::row::NodeName;
-use super::takeover::{LeadersWord, WalTimeline};
+use super::moment::{FleetMoment, WalTimeline};
+use super::row::{NodeName, RunId};
+use super::takeover::LeadersWord;
 use crate::ids::{Term, Version};
 
 /// What the orchestrators that may have taken over say.
@@ -57,8 +58,49 @@ pub enum MembersWord {
     HigherTerm { node: NodeName, term: Term },
     /// One of them does not answer.
     NoAnswer { node: NodeName },
+    /// The process that answers is not the one that may have taken over: it does not know what that one did.
+    OtherProcess { node: NodeName },
     /// The members have not been read since this leader began: one of them may be admitted.
     NotRead,
+}
+
+/// What the process at the address of an orchestrator says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct MemberAnswer {
+    pub run: RunId,
+    /// The highest term that it knows; none before its first look.
+    pub highest: Option<Term>,
+}
+
+impl MembersWord {
+    /// Of the orchestrators that may have taken over: each with its process, as the leader read it before a
+    /// renewal that proved `own`, and with what is answered at its address.
+    ///
+    /// If that process had taken over before the renewal, the renewal would have failed. If it has taken over
+    /// since, it knows so. A process that was started later does not know what the one before it did, and the
+    /// promoted database does not have it either.
+    pub fn of(
+        own: Term,
+        members: impl IntoIterator<Item = (NodeName, RunId, Option<MemberAnswer>)>,
+    ) -> Self {
+        for (node, run, answer) in members {
+            match answer {
+                Some(answer) if answer.run != run => return Self::OtherProcess { node },
+                Some(MemberAnswer {
+                    highest: Some(term),
+                    ..
+                }) if term > own => return Self::HigherTerm { node, term },
+                Some(MemberAnswer {
+                    highest: Some(_), ..
+                }) => {}
+                Some(MemberAnswer { highest: None, .. }) | None => {
+                    return Self::NoAnswer { node };
+                }
+            }
+        }
+        Self::NoHigherTerm
+    }
 }
 
 /// A promotion, as the leader of a term finds it.
@@ -77,14 +119,23 @@ pub struct Promotion {
 }
 
 impl Promotion {
+    /// The moment of the promoted database that the leader judges.
+    pub const fn moment(&self) -> FleetMoment {
+        FleetMoment {
+            timeline: self.timeline,
+            term: self.term,
+            version: self.found,
+        }
+    }
+
     /// What the leader says with its claim. `Nothing`: acknowledged changes were lost for good, or may be.
     pub fn word(&self) -> LeadersWord {
         if self.members != MembersWord::NoHigherTerm {
             LeadersWord::Nothing
         } else if self.found >= self.acknowledged {
-            LeadersWord::Intact(self.found)
+            LeadersWord::Intact(self.moment())
         } else if self.found >= self.kept_since {
-            LeadersWord::Restores(self.found)
+            LeadersWord::Restores(self.moment())
         } else {
             LeadersWord::Nothing
         }
@@ -119,6 +170,11 @@ impl fmt::Display for Promotion {
                 f,
                 "; the orchestrator `{node}` may have taken over, and does not say whether it did"
             ),
+            MembersWord::OtherProcess { node } => write!(
+                f,
+                "; the orchestrator `{node}` may have taken over before it was started again, and cannot say \
+                 whether it did"
+            ),
             MembersWord::NotRead => f.write_str(
                 "; which orchestrators may have taken over was not read yet, because this one has just begun \
                  to lead",
@@ -129,7 +185,7 @@ impl fmt::Display for Promotion {
 
 #[cfg(test)]
 mod tests {
-    use super::super::takeover::is_promoted;
+    use super::super::moment::is_promoted;
     use super::LeadersWord::{Intact, Nothing, Restores};
     use super::*;
 
@@ -154,6 +210,45 @@ mod tests {
     }
 
     #[test]
+    fn each_process_that_may_have_taken_over_has_to_say_that_it_knows_no_higher_term() {
+        let answer = |run, highest: Option<i64>| MemberAnswer {
+            run: RunId::new(run),
+            highest: highest.map(Term::new),
+        };
+        let b = || NodeName::new("b");
+        // what the process that was run 5 before the newest proof of term 7 answers, and what follows
+        let table = [
+            (Some(answer(5, Some(7))), MembersWord::NoHigherTerm),
+            (Some(answer(5, Some(6))), MembersWord::NoHigherTerm),
+            (
+                Some(answer(5, Some(8))),
+                MembersWord::HigherTerm {
+                    node: b(),
+                    term: Term::new(8),
+                },
+            ),
+            (Some(answer(5, None)), MembersWord::NoAnswer { node: b() }),
+            (None, MembersWord::NoAnswer { node: b() }),
+            // It has read the term of the promoted database.
+            (
+                Some(answer(6, Some(7))),
+                MembersWord::OtherProcess { node: b() },
+            ),
+        ];
+        for (answered, expected) in table {
+            let well = (NodeName::new("a"), RunId::new(1), Some(answer(1, Some(7))));
+            let asked = [well, (b(), RunId::new(5), answered)];
+            let found = MembersWord::of(Term::new(7), asked);
+            assert_eq!(found, expected, "{answered:?}");
+        }
+        assert_eq!(MembersWord::of(Term::new(7), []), none());
+    }
+
+    fn none() -> MembersWord {
+        MembersWord::NoHigherTerm
+    }
+
+    #[test]
     fn nothing_was_lost_if_version_and_term_are_there_or_can_be_written_again() {
         let node = || NodeName::new("b");
         let higher = MembersWord::HigherTerm {
@@ -161,20 +256,27 @@ mod tests {
             term: Term::new(TL + 8),
         };
         let silent = MembersWord::NoAnswer { node: node() };
-        let none = || MembersWord::NoHigherTerm;
+        let later = MembersWord::OtherProcess { node: node() };
+        let moment = |version| FleetMoment {
+            timeline: WalTimeline::new(2),
+            term: Term::new(TL + 7),
+            version: Version::new(version),
+        };
         // found, members, word, a part of the sentence; 1003 was acknowledged, and 1001 to 1003 are kept
         let table = [
-            (1003, none(), Intact(Version::new(1003)), "version 1003"),
+            (1003, none(), Intact(moment(1003)), "version 1003"),
             // A change whose outcome is unknown may be there.
-            (1004, none(), Intact(Version::new(1004)), "version 1004"),
-            (1002, none(), Restores(Version::new(1002)), "version 1002"),
-            (1000, none(), Restores(Version::new(1000)), "version 1000"),
+            (1004, none(), Intact(moment(1004)), "version 1004"),
+            (1002, none(), Restores(moment(1002)), "version 1002"),
+            (1000, none(), Restores(moment(1000)), "version 1000"),
             (999, none(), Nothing, "version 999"),
             (1003, higher.clone(), Nothing, "`b` knows term"),
             (1002, higher, Nothing, "`b` knows term"),
             (1003, silent.clone(), Nothing, "`b` may have taken over"),
             (1002, silent, Nothing, "`b` may have taken over"),
             (1003, MembersWord::NotRead, Nothing, "was not read yet"),
+            (1003, later.clone(), Nothing, "before it was started again"),
+            (1002, later, Nothing, "before it was started again"),
         ];
         for (found, members, word, part) in table {
             let promotion = Promotion {

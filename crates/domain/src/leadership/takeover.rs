@@ -7,12 +7,10 @@
 
 use std::fmt;
 
+use super::moment::{FleetMoment, TERMS_OF_A_TIMELINE, WalTimeline, is_promoted};
 use super::row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
 use crate::ids::{Epoch, Term, Version};
 use crate::time::WallTime;
-
-/// Terms of one timeline: 2^32.
-const TERMS_OF_A_TIMELINE: i64 = 1 << 32;
 
 /// Epochs of one timeline: 2^40.
 const EPOCHS_OF_A_TIMELINE: i64 = 1 << 40;
@@ -23,35 +21,6 @@ const EPOCH_JUMP: i64 = 1 << 20;
 
 /// Numbers stay below this: JSON has no greater whole numbers.
 const LIMIT: i64 = 1 << 53;
-
-/// The timeline of a PostgreSQL's write-ahead log. It grows with each promotion. A database
-/// without one (SQLite, memory) has timeline 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct WalTimeline(u32);
-
-impl WalTimeline {
-    /// Wraps the number.
-    pub const fn new(number: u32) -> Self {
-        Self(number)
-    }
-
-    /// The number itself.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-
-    /// The timeline that a term was taken on.
-    pub fn of_term(term: Term) -> Self {
-        Self(u32::try_from(term.get() / TERMS_OF_A_TIMELINE).unwrap_or(0))
-    }
-}
-
-/// Returns whether a database on this timeline was promoted since the term was taken. A term without a
-/// timeline was taken where there is none.
-pub fn is_promoted(term: Term, found: WalTimeline) -> bool {
-    let of_term = WalTimeline::of_term(term);
-    of_term.get() > 0 && found > of_term
-}
 
 /// Why an orchestrator may take the term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,15 +35,15 @@ pub enum ClaimRight {
 }
 
 /// What a claimant says of the changes that a promoted database may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LeadersWord {
     /// It cannot know: it did not lead until now.
     #[default]
     Nothing,
-    /// It led until now, and nothing was lost behind this version.
-    Intact(Version),
-    /// It led until now, and writes again what was lost behind this version.
-    Restores(Version),
+    /// It led until now, and nothing was lost behind this moment of the promoted database.
+    Intact(FleetMoment),
+    /// It led until now, and writes again what was lost behind this moment.
+    Restores(FleetMoment),
 }
 
 /// An orchestrator claims the term that comes after the one it saw.
@@ -156,7 +125,7 @@ impl Succession {
     /// # Errors
     /// If the next term would reach 2^53, which is timeline 2,097,152.
     pub fn new(before: LeadershipRow, timeline: WalTimeline) -> Result<Self, NumbersUsedUp> {
-        let base = i64::from(timeline.0).saturating_mul(TERMS_OF_A_TIMELINE);
+        let base = i64::from(timeline.get()).saturating_mul(TERMS_OF_A_TIMELINE);
         let next = before.term.get().saturating_add(1);
         let term = below_limit(next.max(base.saturating_add(1))).map(Term::new)?;
         Ok(Self {
@@ -189,17 +158,32 @@ impl Succession {
     /// removes it.
     pub fn after_loss(&self, claim: &Claim, found: Version) -> Option<Version> {
         let marked = self.before.after_loss;
-        let is_whole = claim.word == LeadersWord::Intact(found);
+        let is_whole = claim.word == LeadersWord::Intact(self.moment(found));
         if is_whole || !self.is_promoted() {
             return marked;
         }
         Some(marked.unwrap_or_default().max(claim.known))
     }
 
-    /// Whether this very take-over finds that something may have been lost for good.
+    /// Whether something may have been lost for good, so that the versions of the instances have to move.
+    ///
+    /// That is so also if the row has a mark already: the leader before may have written again only a part of what
+    /// was lost.
     pub fn begins_after_loss(&self, claim: &Claim, found: Version) -> bool {
-        let words = [LeadersWord::Intact(found), LeadersWord::Restores(found)];
-        self.is_promoted() && !words.contains(&claim.word)
+        let moment = self.moment(found);
+        let words = [LeadersWord::Intact(moment), LeadersWord::Restores(moment)];
+        let may_lack = self.is_promoted() || self.before.after_loss.is_some();
+        may_lack && !words.contains(&claim.word)
+    }
+
+    /// The moment that the transaction finds. A word about another one says nothing: another standby may have
+    /// been promoted since.
+    fn moment(&self, found: Version) -> FleetMoment {
+        FleetMoment {
+            timeline: self.timeline,
+            term: self.before.term,
+            version: found,
+        }
     }
 
     /// Whether the database was promoted since the term before was taken.
@@ -217,7 +201,7 @@ impl Succession {
         if self.before.state == RowState::Released && is_same_timeline {
             return below_limit(epoch.get()).map(Epoch::new);
         }
-        let least = i64::from(self.timeline.0).saturating_mul(EPOCHS_OF_A_TIMELINE);
+        let least = i64::from(self.timeline.get()).saturating_mul(EPOCHS_OF_A_TIMELINE);
         below_limit(epoch.get().saturating_add(EPOCH_JUMP).max(least)).map(Epoch::new)
     }
 }

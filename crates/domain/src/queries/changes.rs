@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::query::Query;
 use crate::fleet::Standing;
 use crate::fleet::{Fleet, InstanceSlot};
+use crate::heartbeat::ReportedStreams;
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::stream::Stream;
 
@@ -88,13 +89,14 @@ impl ChangesSince {
 }
 
 /// Returns which of the streams that a worker runs are its instance's, as its whole set; `None` if the instance
-/// is not registered. After a loss of the database nothing else is told.
+/// is not registered, or if the worker sends a digest that is not that of the set. After a loss of the database
+/// nothing else is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct SurvivingSet {
     pub id: InstanceId,
-    /// What the worker runs, ascending.
-    pub running: Arc<[StreamId]>,
+    /// What the worker runs.
+    pub reported: ReportedStreams,
 }
 
 impl Query for SurvivingSet {
@@ -102,10 +104,20 @@ impl Query for SurvivingSet {
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let slot = fleet.instance(&self.id)?;
-        let given = slot.to_run().into_iter();
-        let both = given.filter(|id| self.running.binary_search(id).is_ok());
+        let standing = Standing::of(slot);
+        let ReportedStreams {
+            digest, running, ..
+        } = &self.reported;
+        if running.is_none() && *digest != standing.digest {
+            return None;
+        }
+        let is_run = |id: &StreamId| match running {
+            Some(running) => running.binary_search(id).is_ok(),
+            None => true,
+        };
+        let both = slot.to_run().into_iter().filter(is_run);
         Some(WorkerUpdate {
-            standing: Standing::of(slot),
+            standing,
             update: SetUpdate::Full {
                 assign: to_run(fleet, slot, both),
             },
@@ -175,21 +187,30 @@ mod tests {
         sample::run(&mut ledger, sample::streams(1..=4));
         sample::run(&mut ledger, sample::register("a", 5));
         sample::run(&mut ledger, sample::ask("a", 3));
-        for (running, expected) in [
-            (vec![1, 2, 3], vec![1, 2, 3]),
-            (vec![2, 4, 9], vec![2]),
-            (vec![], vec![]),
+        let listed = |ids: &[i64]| ReportedStreams::listed(sample::ids(ids.iter().copied()));
+        let counted = |ids: &[i64]| ReportedStreams {
+            running: None,
+            ..listed(ids)
+        };
+        for (reported, expected) in [
+            (listed(&[1, 2, 3]), vec![1, 2, 3]),
+            (listed(&[2, 4, 9]), vec![2]),
+            (listed(&[]), vec![]),
+            (counted(&[1, 2, 3]), vec![1, 2, 3]),
         ] {
-            let query = SurvivingSet {
-                id: "a".into(),
-                running: sample::ids(running).into(),
-            };
+            let id = "a".into();
+            let query = SurvivingSet { id, reported };
             let SetUpdate::Full { assign } = query.answer(ledger.saved()).unwrap().update else {
                 panic!("the whole set is told");
             };
             let told: Vec<i64> = assign.iter().map(|(stream, _)| stream.id.get()).collect();
             assert_eq!(told, expected);
         }
+        let query = SurvivingSet {
+            id: "a".into(),
+            reported: counted(&[1, 2]),
+        };
+        assert_eq!(query.answer(ledger.saved()), None, "which they are");
     }
 
     #[test]

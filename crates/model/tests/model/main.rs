@@ -27,6 +27,7 @@
 )]
 
 mod leaders;
+mod loss;
 mod world;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};

@@ -32,11 +32,10 @@
 //! | the leader saves a change after the copy | the copy is dropped with the next look, at the latest at the take-over |
 //! | the answer to the take-over is lost | the moment of the take-over is unknown, so the fleet is loaded |
 
-use std::fmt;
 use std::time::Duration;
 
+use super::moment::FleetMoment;
 use super::proof::SteadyTime;
-use super::takeover::WalTimeline;
 use crate::ids::{Term, Version};
 
 /// How much time lies between the beginnings of two loads ahead. A database that is slow must not be
@@ -48,28 +47,6 @@ pub const KEEP_AFTER_RENEWAL: Duration = Duration::from_secs(5);
 
 /// How old a copy may become. Its heartbeats are as old, and silence since then counts for no instance.
 pub const OLDEST_COPY: Duration = Duration::from_secs(60);
-
-/// One moment of a fleet: two reads with the same moment found the same instances and streams.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FleetMoment {
-    /// Which history of the database.
-    pub timeline: WalTimeline,
-    /// The term of the leader that wrote last.
-    pub term: Term,
-    /// How many transactions there were.
-    pub version: Version,
-}
-
-impl fmt::Display for FleetMoment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (timeline, term) = (self.timeline.get(), self.term.get());
-        write!(
-            f,
-            "timeline {timeline}, term {term}, version {}",
-            self.version.get()
-        )
-    }
-}
 
 /// What a look found, as far as a load ahead is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! When a standby reads the fleet ahead, and when it uses what it read.
 
 use super::*;
+use crate::leadership::WalTimeline;
 use proptest::prelude::*;
 
 const V7: FleetMoment = moment(1, 3, 7);

@@ -27,9 +27,9 @@ use std::time::Duration;
 pub use self::candidacy::{Candidacy, Eligibility, TakeOverCause};
 use self::seen_row::{LOOKS_BEFORE_ASKING, Neighbour, SeenRow};
 use super::limits::LeadershipLimits;
+use super::moment::{WalTimeline, is_promoted};
 use super::proof::SteadyTime;
 use super::row::{LeadershipRow, NodeName, ReleaseCause, RowState, RunId};
-use super::takeover::{WalTimeline, is_promoted};
 use crate::ids::Term;
 
 /// How long another node has to take a row that was released to it.

@@ -19,7 +19,7 @@ use super::servers::{Server, Servers};
 use crate::store::error::StoreError;
 use crate::store::leadership::{Origin, OriginFound};
 use crate::store::postgres::dialect::ORIGIN;
-use crate::store::postgres::sqlstate::{Followed, FollowedTls, LastError, Plain};
+use crate::store::postgres::sqlstate::{Followed, FollowedTls, LastCodes, Plain};
 use crate::store::postgres::tls;
 use crate::store::postgres::url::{names_keepalives, take_ssl, unusable, verification};
 
@@ -143,13 +143,13 @@ impl Connector {
             .map_err(Obstacles::into_connection_error)?;
         let limit_ms = limit.as_millis().clamp(1, i32::MAX as u128);
         // A wait for a lock ends a little earlier, so that its error arrives before the call is
-        // abandoned.
+        // abandoned. Warnings are heeded (`sqlstate.rs`), whatever the server's default is.
         let lock_ms = lock_limit(limit);
         connection
             .batch_execute(&format!(
                 "SET statement_timeout = {limit_ms}; SET lock_timeout = {lock_ms}; \
                  SET idle_in_transaction_session_timeout = {limit_ms}; \
-                 SET random_page_cost = 1.1; {WAIT_FOR_DISK}"
+                 SET random_page_cost = 1.1; SET client_min_messages = warning; {WAIT_FOR_DISK}"
             ))
             .await
             .map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -201,7 +201,7 @@ impl Connector {
         )))
     }
 
-    /// Makes a connection to the server that takes writes, whose errors are recorded (`sqlstate.rs`).
+    /// Makes a connection to the server that takes writes, whose errors and warnings are recorded (`sqlstate.rs`).
     async fn establish(&self, limit: Duration) -> Result<AsyncPgConnection, Obstacles> {
         let established = self
             .servers
@@ -211,7 +211,7 @@ impl Connector {
 
     async fn establish_at(&self, server: &Server) -> Result<AsyncPgConnection, Obstacle> {
         let config = &server.config;
-        let last = LastError::default();
+        let last = LastCodes::default();
         let mut connection = if let Some(tls) = &self.tls {
             let tls = FollowedTls::new(tls.clone(), last.clone());
             let (client, driver) = config.connect(tls).await.map_err(Obstacle::Connect)?;
