@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// No instance fails while a test goes on.
-const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "60s");
+const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "300s");
 
 /// Two orchestrators, of which the first leads and the second is ready to. A worker is registered.
 fn pair(ground: &Ground) -> [Orchestrator; 2] {
