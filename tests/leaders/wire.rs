@@ -141,7 +141,7 @@ fn lease_of(answer: &Answer) -> Duration {
 fn decides(answer: &Answer) -> bool {
     match answer {
         Answer::Beaten(beat) => beat.changes.is_some(),
-        Answer::Failed { .. } | Answer::Refused(_) => false,
+        Answer::Failed { .. } | Answer::Elsewhere | Answer::Refused(_) => false,
         Answer::Registered { .. }
         | Answer::Listed(_)
         | Answer::Released

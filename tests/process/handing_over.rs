@@ -1,6 +1,5 @@
 //! A planned change of the leader, with real processes on one PostgreSQL: the successor has the fleet before it leads, and
 //! whatever fails on the way, one of the orchestrators leads in the end.
-#![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use crate::ground::{Calling, Ground, wait_until_ready};
 use crate::support::process::Orchestrator;
