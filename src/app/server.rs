@@ -177,6 +177,7 @@ impl Server {
         paused: oneshot::Sender<()>,
         hurried: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
+        self.gate.go_on();
         if !self.fatal.as_ref().is_some_and(Fatal::is_hand_over) {
             // The leader is another one already.
             let view = self.orchestrator.cluster();

@@ -212,6 +212,11 @@ impl Gate {
         self.shared.forwarder.has_led();
     }
 
+    /// Notes that the process goes on as a standby once this server has ended: what waits for a leader waits on.
+    pub fn go_on(&self) {
+        self.shared.forwarder.go_on();
+    }
+
     /// Returns what callers are recognized by.
     pub(super) fn access(&self) -> &Access {
         &self.shared.access

@@ -24,6 +24,8 @@ pub(in crate::http) struct Forwarder {
     is_frozen: AtomicBool,
     has_handed_over: AtomicBool,
     is_closing: AtomicBool,
+    /// The process goes on as a standby once this server has ended.
+    goes_on: AtomicBool,
 }
 
 impl Forwarder {
@@ -39,6 +41,7 @@ impl Forwarder {
             is_frozen: AtomicBool::new(false),
             has_handed_over: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            goes_on: AtomicBool::new(false),
         }
     }
 
@@ -98,6 +101,11 @@ impl Forwarder {
     pub(in crate::http) fn lead(&self) {
         self.leads.store(true, Ordering::Release);
         self.view.announce();
+    }
+
+    /// Notes that the process goes on as a standby once this server has ended.
+    pub(in crate::http) fn go_on(&self) {
+        self.goes_on.store(true, Ordering::Release);
     }
 
     /// Notes that this process ends, and wakes the requests that wait.
@@ -165,6 +173,7 @@ impl Forwarder {
             has_room: holds || self.held.load(Ordering::Relaxed) < MOST_HELD,
             client_is_gone,
             is_closing: self.is_closing.load(Ordering::Acquire),
+            goes_on: self.goes_on.load(Ordering::Acquire),
         }
     }
 

@@ -150,8 +150,10 @@ pub struct Circumstances {
     pub has_room: bool,
     /// Whether the client has ended its side.
     pub client_is_gone: bool,
-    /// Whether this process ends.
+    /// Whether the server that has the request ends.
     pub is_closing: bool,
+    /// Whether its process goes on as a standby: then what waits for a leader may wait on.
+    pub goes_on: bool,
 }
 
 /// The next step of a request.
@@ -286,7 +288,7 @@ impl Carried {
     }
 
     fn without_leader(&self, around: &Circumstances, now: SteadyTime) -> CarryStep {
-        if around.is_closing {
+        if around.is_closing && !around.goes_on {
             return CarryStep::Refuse(CarryRefusal::Closing);
         }
         if !around.has_room {

@@ -32,6 +32,7 @@ fn around(destination: Destination) -> Circumstances {
         has_room: true,
         client_is_gone: false,
         is_closing: false,
+        goes_on: false,
     }
 }
 
@@ -217,6 +218,26 @@ fn a_process_that_ends_holds_nothing() {
         CarryStep::Await(None),
         "its outcome is still to come"
     );
+}
+
+#[test]
+fn a_process_that_goes_on_as_a_standby_lets_requests_wait_for_the_next_leader() {
+    let leaving = Circumstances {
+        is_closing: true,
+        goes_on: true,
+        ..around(Destination::Nowhere)
+    };
+    for kind in [BEAT, CarriedKind::Order] {
+        let waits = came(kind).next(&leaving, at(1));
+        assert!(matches!(waits, CarryStep::Hold(_)), "{kind:?}: {waits:?}");
+    }
+    // A long read would keep the server from its end.
+    let there = Circumstances {
+        destination: Destination::Leader(TERM),
+        ..leaving
+    };
+    let refused = CarryStep::Refuse(CarryRefusal::Closing);
+    assert_eq!(sent(CarriedKind::Read).next(&there, at(1)), refused);
 }
 
 fn kinds() -> impl Strategy<Value = CarriedKind> {
