@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::actors::leadership::ClusterView;
 use crate::domain::leadership::{
     CarryLimits, Circumstances, Destination, Echoes, LeaderLink, LeadershipRow, MOST_HELD,
-    MOST_LONG, SteadyTime,
+    MOST_LONG, ServerStage, SteadyTime,
 };
 
 /// The shared part.
@@ -172,8 +172,11 @@ impl Forwarder {
             hears: self.hears(),
             has_room: holds || self.held.load(Ordering::Relaxed) < MOST_HELD,
             client_is_gone,
-            is_closing: self.is_closing.load(Ordering::Acquire),
-            goes_on: self.goes_on.load(Ordering::Acquire),
+            server: match (self.is_closing(), self.goes_on.load(Ordering::Acquire)) {
+                (false, _) => ServerStage::Serves,
+                (true, true) => ServerStage::GivesWay,
+                (true, false) => ServerStage::Ends,
+            },
         }
     }
 

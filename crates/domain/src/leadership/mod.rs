@@ -61,7 +61,7 @@ pub use answer::{Authority, Needed, Verdict};
 pub use carry::{
     Carried, CarriedKind, CarryLimits, CarryRefusal, CarryStep, Circumstances, Destination,
     ECHO_HORIZON, EchoedBeat, Echoes, Heard, LeaderLink, LeaderMoment, MOST_ECHOES, MOST_HELD,
-    MOST_LONG, SendFailure,
+    MOST_LONG, SendFailure, ServerStage,
 };
 pub use concerns::{LeaderFacts, MemberConcerns, UPGRADE_TIME};
 pub use failsafe::{

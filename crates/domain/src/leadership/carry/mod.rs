@@ -150,10 +150,19 @@ pub struct Circumstances {
     pub has_room: bool,
     /// Whether the client has ended its side.
     pub client_is_gone: bool,
-    /// Whether the server that has the request ends.
-    pub is_closing: bool,
-    /// Whether its process goes on as a standby: then what waits for a leader may wait on.
-    pub goes_on: bool,
+    /// What becomes of the server that has the request.
+    pub server: ServerStage,
+}
+
+/// What becomes of the server that has a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerStage {
+    /// It serves.
+    Serves,
+    /// It ends, and its process goes on as a standby: what waits for a leader may wait on.
+    GivesWay,
+    /// It ends, and its process with it.
+    Ends,
 }
 
 /// The next step of a request.
@@ -281,14 +290,16 @@ impl Carried {
                     self.echo_or(CarryRefusal::NoLeader, around)
                 }
             }
-            // A long poll or an event stream would delay the end of this process.
-            CarriedKind::Read if around.is_closing => CarryStep::Refuse(CarryRefusal::Closing),
+            // A long poll or an event stream would delay the end of the server.
+            CarriedKind::Read if around.server != ServerStage::Serves => {
+                CarryStep::Refuse(CarryRefusal::Closing)
+            }
             CarriedKind::Read | CarriedKind::Order => CarryStep::Await(None),
         }
     }
 
     fn without_leader(&self, around: &Circumstances, now: SteadyTime) -> CarryStep {
-        if around.is_closing && !around.goes_on {
+        if around.server == ServerStage::Ends {
             return CarryStep::Refuse(CarryRefusal::Closing);
         }
         if !around.has_room {

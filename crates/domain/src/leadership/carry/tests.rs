@@ -31,8 +31,7 @@ fn around(destination: Destination) -> Circumstances {
         hears: true,
         has_room: true,
         client_is_gone: false,
-        is_closing: false,
-        goes_on: false,
+        server: ServerStage::Serves,
     }
 }
 
@@ -204,7 +203,7 @@ fn a_request_that_its_worker_gave_up_goes_nowhere() {
 #[test]
 fn a_process_that_ends_holds_nothing() {
     let closing = |destination| Circumstances {
-        is_closing: true,
+        server: ServerStage::Ends,
         ..around(destination)
     };
     let nowhere = closing(Destination::Nowhere);
@@ -223,8 +222,7 @@ fn a_process_that_ends_holds_nothing() {
 #[test]
 fn a_process_that_goes_on_as_a_standby_lets_requests_wait_for_the_next_leader() {
     let leaving = Circumstances {
-        is_closing: true,
-        goes_on: true,
+        server: ServerStage::GivesWay,
         ..around(Destination::Nowhere)
     };
     for kind in [BEAT, CarriedKind::Order] {
