@@ -3,12 +3,12 @@
 //!
 //! Start: the port first (a second orchestrator on the same machine must not take the term away
 //! from the first before it finds the port taken), with HTTP that answers 503, then the database
-//! (`app/starting.rs`), on PostgreSQL the wait for the term as a standby (`app/candidacy.rs`), then the actors, then every route. Stop: with a standby
+//! (`app/starting.rs`), on PostgreSQL the wait for the term as a standby (`actors/leadership/candidacy.rs`), then the actors, then every route. Stop: with a standby
 //! the leader hands over first (`app/handover.rs`); the deadlines stop, requests that
 //! were sent before are answered, then the port accepts no connection, requests in progress are
 //! finished, transactions in progress and the last heartbeats are saved. All of it ends within ten
 //! seconds, whatever hangs. A leader that another one replaces ends in the same order, and the process goes on as a
-//! standby (`app/role.rs`). `app/signals.rs` has the signals, `app/reloading/mod.rs` reads the settings again, `app/certificates.rs` looks at the files of TLS, `app/systemd.rs` tells systemd about it all, `app/hearing.rs` stops the deadlines
+//! standby (`app/role.rs`). `app/signals.rs` has the signals, `app/reloading/mod.rs` reads the settings again, `app/certificates.rs` looks at the files of TLS, `app/systemd/mod.rs` tells systemd about it all, `app/hearing.rs` stops the deadlines
 //! while no heartbeat can arrive.
 
 mod certificates;

@@ -70,6 +70,11 @@ impl Process {
         self.signals.asked_to_end(&mut self.reloading).await
     }
 
+    /// What is left of a process that ends: its connections are refused once no server accepts them.
+    pub(super) fn without_port(self) -> (Signals, Notices) {
+        (self.signals, self.notices)
+    }
+
     /// Begins the standby, and shows it from now on.
     fn begin_standby(&mut self, before: &Before) -> Result<Starting, StartError> {
         let standby = Starting::after(before, &self.port, self.reloading.config())?;
@@ -154,13 +159,7 @@ async fn end(
     leaving: Pin<&mut impl Future<Output = Result<(), StartError>>>,
     standby: Option<Starting>,
 ) -> Result<(), StartError> {
-    let Process {
-        mut signals,
-        port,
-        notices,
-        ..
-    } = process;
-    drop(port);
+    let (mut signals, notices) = process.without_port();
     let standby = async {
         if let Some(standby) = standby {
             standby.stop().await;

@@ -56,8 +56,7 @@ async fn serve_here(loaded: Loaded, read: ReadSettings) -> Result<(), StartError
             loaded = starting.load(&config) => loaded?,
             name = process.asked_to_end() => {
                 info!("{name}: shutting down before the fleet was loaded");
-                let Process { port, notices, .. } = process;
-                drop(port);
+                let (_, notices) = process.without_port();
                 tokio::join!(notices.stopping(), starting.stop());
                 return Ok(());
             }
@@ -96,14 +95,7 @@ async fn stop(
     server: Server,
     outcome: Result<(), StartError>,
 ) -> Result<(), StartError> {
-    let Process {
-        mut signals,
-        port,
-        notices,
-        ..
-    } = process;
-    // Connections are refused once the server accepts none.
-    drop(port);
+    let (mut signals, notices) = process.without_port();
     // The report costs the stop no time of its own.
     let stop = async { tokio::join!(notices.stopping(), server.stop()).1 };
     tokio::select! {

@@ -2,7 +2,7 @@
 //!
 //! The port is bound (`app/port.rs`) and HTTP answers 503 (`http/gate.rs`) before anything else happens. A process that led
 //! until now begins as a standby instead, and carries requests to the next leader at once (`app/role.rs`). Then the
-//! database is opened and migrated, the term is taken (`app/candidacy.rs` waits for it while another
+//! database is opened and migrated, the term is taken (`actors/leadership/candidacy.rs` waits for it while another
 //! process leads), and the fleet is loaded; an error that passes by itself leads to another try
 //! after a pause (`app/tries.rs`), every other error ends the start. No heartbeat can arrive
 //! until HTTP is served, so the clock stands still for all deadlines.
