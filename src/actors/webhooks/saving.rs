@@ -19,16 +19,18 @@ use crate::store::{DeliveryBatch, Store, StoreError, StoredWebhook};
 pub struct SaveCursors;
 
 impl Handler<SaveCursors> for WebhookActor {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseActFuture<Self, ()>;
 
-    fn handle(&mut self, _: SaveCursors, ctx: &mut Self::Context) -> Self::Result {
-        self.cursors_due_at = None;
-        self.write(ctx);
+    fn handle(&mut self, _: SaveCursors, _: &mut Self::Context) -> Self::Result {
         let turns = self.turns.clone();
-        Box::pin(async move {
-            // The turn of that write ends with it.
-            let _ = turns.lock().await;
-        })
+        // A write that is under way may have an older cursor, and ends with its turn.
+        let before = turns.clone().lock_owned().into_actor(self);
+        Box::pin(before.then(|turn, actor, ctx| {
+            drop(turn);
+            actor.cursors_due_at = None;
+            actor.write(ctx);
+            async move { drop(turns.lock().await) }.into_actor(actor)
+        }))
     }
 }
 

@@ -16,8 +16,8 @@
 //! - **Events.** Each target has a *cursor*: every event up to that number is delivered, or has a row of its own.
 //!   The cursor moves only after the receiver has accepted, or in the transaction that writes the row of the
 //!   failed try. So ten thousand delivered events write no row, and a crash repeats at most those that were
-//!   accepted after the cursor was last saved, which happens once a second. While the breaker of a target is open the cursor stays: the events
-//!   wait in their own table.
+//!   accepted after the cursor was last saved, which happens once a second and at a stop in order. While the breaker
+//!   of a target is open the cursor stays: the events wait in their own table.
 //!
 //! # A delivery
 //!
