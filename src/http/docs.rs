@@ -54,16 +54,19 @@ impl Page {
     /// Creates a page with a text.
     pub(super) fn of(content_type: &'static str, text: impl Into<Bytes>) -> Self {
         let bytes: Bytes = text.into();
+        let compressed = compressed(&bytes);
+        Self::stored(content_type, bytes, Form::Text { compressed })
+    }
+
+    fn stored(content_type: &'static str, bytes: Bytes, form: Form) -> Self {
         // Only the identity of a text counts here: no one gains by making two that are alike.
         let mut hasher = DefaultHasher::new();
         hasher.write(&bytes);
         Self {
             content_type,
             etag: format!("\"{:016x}\"", hasher.finish()),
-            form: Form::Text {
-                compressed: compressed(&bytes),
-            },
             bytes,
+            form,
             caching: ASK_AGAIN,
         }
     }
@@ -75,10 +78,7 @@ impl Page {
 
     /// Creates a page from what is compressed with gzip.
     pub(super) fn compressed(content_type: &'static str, bytes: &'static [u8]) -> Self {
-        Self {
-            form: Form::Compressed,
-            ..Self::of(content_type, bytes)
-        }
+        Self::stored(content_type, bytes.into(), Form::Compressed)
     }
 
     /// Has clients keep it without asking again.
