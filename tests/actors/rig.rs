@@ -33,7 +33,7 @@ use tokio::sync::mpsc;
 
 use crate::faults::FaultyStore;
 pub(crate) use crate::orders::{registration, self_filling, spec};
-use crate::support_log::{NoUnexpectedError, expect_errors, watch};
+use crate::support_log::{NoUnexpectedError, watch};
 
 /// Some day in 2023, so that wall times look like wall times.
 const START: WallTime = WallTime::from_micros(1_700_000_000_000_000);
@@ -86,8 +86,6 @@ impl Rig {
 
     /// Another life on the same store. The life before it must be over.
     pub(crate) async fn again(self, settings: SystemSettings) -> Self {
-        // Its actors may notice that before they end.
-        expect_errors(&["another orchestrator has taken over"]);
         let clock = VirtualTime::starting_at(self.clock.wall());
         Self::on(self.store, settings, clock).await
     }

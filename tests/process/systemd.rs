@@ -9,8 +9,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
-use crate::ground::wait_until_ready;
-use crate::support::postgres::Server;
+use crate::ground::{Ground, wait_until_ready};
 use crate::support::process::{Orchestrator, launch, start};
 
 /// The socket of a manager of services.
@@ -131,18 +130,10 @@ fn a_watchdog_with_a_limit_of_zero_is_none() {
 
 #[test]
 fn a_standby_is_ready() {
-    let server = Server::start(&[], "");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let database = runtime.block_on(server.database());
-    let url = database.url().to_owned();
-    let (folder, manager) = (tempdir().unwrap(), Manager::new());
-    let leader = start(
-        folder.path(),
-        &[("DATABASE_URL", &url), ("CLUSTER_NODE", "n1")],
-    );
+    let (ground, manager) = (Ground::new(), Manager::new());
+    let url = ground.database.url();
+    let mut leader = ground.process("n1", &[]);
+    leader.wait_for_line("ready on ");
     let socket = manager.path();
     let settings = [
         ("DATABASE_URL", url.as_str()),
@@ -164,14 +155,8 @@ fn a_standby_is_ready() {
 
 #[test]
 fn a_leader_that_becomes_a_standby_is_one_service_all_the_while() {
-    let server = Server::start(&[], "");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let database = runtime.block_on(server.database());
-    let url = database.url().to_owned();
-    let (folder, manager) = (tempdir().unwrap(), Manager::new());
+    let (ground, manager) = (Ground::new(), Manager::new());
+    let url = ground.database.url();
     let socket = manager.path();
     let settings = [
         ("DATABASE_URL", url.as_str()),
@@ -182,10 +167,7 @@ fn a_leader_that_becomes_a_standby_is_one_service_all_the_while() {
     ];
     let mut leader = start(manager.folder(), &settings);
     manager.wait_for("STATUS=Leads");
-    let next = launch(
-        folder.path(),
-        &[("DATABASE_URL", &url), ("CLUSTER_NODE", "n2")],
-    );
+    let next = ground.process("n2", &[]);
     wait_until_ready(&leader, "n2");
     let order = json!({"reason": "an exercise"});
     assert_eq!(leader.post("/cluster/step-down", &order).0, 200);
