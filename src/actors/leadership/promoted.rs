@@ -91,7 +91,8 @@ impl Renewals {
         let new_term = taken.and_then(|taken| resume(&taken, promotion.moment()));
         if taken.is_some() && new_term.is_none() {
             error!(
-                "the term was not taken on the database that was judged: this orchestrator ends"
+                "the term is taken on the promoted database, and its fleet is not the one that was judged, or is not \
+                 known; this orchestrator ends, and the next start reads the fleet"
             );
         }
         let resume = match (word, new_term) {

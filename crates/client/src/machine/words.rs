@@ -126,7 +126,7 @@ pub enum Answer {
     OtherProcess(String),
     /// The request is wrong, and will be the next time too.
     Refused(String),
-    /// None that counts, and the next request goes to another orchestrator, which was not asked since any has served.
+    /// The orchestrator has not served. The next request goes to another one, which was not asked since any of them served.
     Elsewhere,
     /// Anything else: no answer in time, none that makes sense, or one that asks for patience.
     Failed {
